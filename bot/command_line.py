@@ -1,0 +1,5 @@
+"""The `concierge` command."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,211 @@
+"""The one writer of a SQLite file: waiting units run back to back and share one commit (group commit).
+
+A group is driven inside the connection's thread: BEGIN IMMEDIATE, every unit in a savepoint of its own, COMMIT.
+A unit that raises loses only its own savepoint. When SQLite has rolled the whole transaction back (disk full,
+interrupt), no unit of the group counts, and each runs again alone, with a commit of its own. So units are
+re-runnable and change nothing in Python.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from database.connection import MEGABYTE, Connection
+from database.metrics import Metrics
+from database.transaction import Unit, drive
+
+logger = logging.getLogger(__name__)
+
+GROUP_UNITS = 128
+GROUP_SECONDS = 0.010
+TRUNCATE_BYTES = 64 * MEGABYTE
+IDLE_SECONDS = 0.5
+
+
+class DatabaseClosedError(Exception):
+    """The database is closing; the unit was not begun."""
+
+
+class _GroupLostError(Exception):
+    """SQLite has rolled the whole transaction back under us; the cause says why."""
+
+
+@dataclass(slots=True)
+class _Request:
+    unit: Unit[Any]
+    done: asyncio.Future[Any]
+    asked_at: float
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of one unit: a value or an error; neither when the group's time ran out before it."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def _run_one(connection: sqlite3.Connection, unit: Unit[Any]) -> _Outcome:
+    connection.execute("SAVEPOINT unit")
+    try:
+        outcome = _Outcome(value=drive(unit, connection))
+    except Exception as error:
+        if not connection.in_transaction:
+            raise _GroupLostError from error
+        connection.execute("ROLLBACK TO unit")
+        outcome = _Outcome(error=error)
+    if not connection.in_transaction:
+        raise _GroupLostError
+    connection.execute("RELEASE unit")
+    return outcome
+
+
+def _run_group(connection: sqlite3.Connection, requests: Sequence[_Request]) -> list[_Outcome]:
+    """Run units in one transaction until the time is up; the outcomes of those that were run.
+
+    Raises _GroupLostError or sqlite3.Error when nothing of the group is in the file.
+    """
+    began = time.perf_counter()
+    outcomes: list[_Outcome] = []
+    try:
+        _begin(connection)
+        for request in requests:
+            outcomes.append(_run_one(connection, request.unit))
+            if time.perf_counter() - began > GROUP_SECONDS:
+                break
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _run_alone(connection: sqlite3.Connection, unit: Unit[Any]) -> _Outcome:
+    try:
+        _begin(connection)
+        value = drive(unit, connection)
+        connection.execute("COMMIT")
+    except Exception as error:  # noqa: BLE001 - the unit's own error goes back to whoever asked
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return _Outcome(error=error)
+    return _Outcome(value=value)
+
+
+class Writer:
+    """Owns one connection and one task; `submit` is all that others see of it."""
+
+    def __init__(self, connection: Connection, name: str, metrics: Metrics) -> None:
+        self._connection = connection
+        self._name = name
+        self._first: deque[_Request] = deque()
+        self._others: deque[_Request] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._dirty = False
+        self._group_size = metrics.group_size.labels(name)
+        self._commit_seconds = metrics.commit_seconds.labels(name)
+        self._wait_seconds = metrics.writer_wait.labels(name)
+        self._task = asyncio.create_task(self._serve(), name=f"writer of {name}")
+
+    async def submit(self, unit: Unit[Any], *, first: bool) -> Any:
+        """The unit's value once its commit is on disk. A caller cancelled before the unit began withdraws it."""
+        if self._closing:
+            raise DatabaseClosedError(f"{self._name} is closing")
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        queue = self._first if first else self._others
+        queue.append(_Request(unit, done, time.perf_counter()))
+        self._wake.set()
+        return await done
+
+    async def close(self) -> None:
+        """Finish what waits, then stop."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+
+    @property
+    def waiting(self) -> int:
+        """Units that were asked for and not begun."""
+        return len(self._first) + len(self._others)
+
+    async def _serve(self) -> None:
+        while True:
+            group = self._take()
+            if group:
+                await self._write(group)
+                continue
+            if self._closing:
+                return
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS if self._dirty else None)
+            except TimeoutError:
+                await self._checkpoint("PASSIVE")
+                self._dirty = False
+
+    def _take(self) -> list[_Request]:
+        group: list[_Request] = []
+        for queue in (self._first, self._others):
+            while queue and len(group) < GROUP_UNITS:
+                request = queue.popleft()
+                if not request.done.done():
+                    group.append(request)
+        return group
+
+    def _put_back(self, requests: Sequence[_Request]) -> None:
+        # Behind whatever became first meanwhile, before everything else: order among themselves is kept.
+        self._others.extendleft(reversed(requests))
+
+    async def _write(self, group: list[_Request]) -> None:
+        began = time.perf_counter()
+        for request in group:
+            self._wait_seconds.observe(began - request.asked_at)
+        try:
+            outcomes = await self._connection.run(lambda connection: _run_group(connection, group))
+        except Exception as error:  # noqa: BLE001 - the writer must not die; every caller gets its own answer
+            logger.warning("%s: a group of %d units was rolled back: %s", self._name, len(group), error)
+            outcomes = [await self._alone(request.unit) for request in group]
+        self._group_size.observe(len(outcomes))
+        self._commit_seconds.observe(time.perf_counter() - began)
+        self._dirty = True
+        self._put_back(group[len(outcomes) :])
+        for request, outcome in zip(group, outcomes, strict=False):
+            _answer(request.done, outcome)
+        await self._truncate_when_large()
+
+    async def _alone(self, unit: Unit[Any]) -> _Outcome:
+        return await self._connection.run(lambda connection: _run_alone(connection, unit))
+
+    async def _truncate_when_large(self) -> None:
+        if self._connection.wal_bytes() > TRUNCATE_BYTES:
+            await self._checkpoint("TRUNCATE")
+
+    async def _checkpoint(self, mode: str) -> None:
+        try:
+            await self._connection.run(
+                lambda connection: connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+            )
+        except sqlite3.Error as error:
+            logger.warning("%s: checkpoint failed: %s", self._name, error)
+
+
+def _answer(done: asyncio.Future[Any], outcome: _Outcome) -> None:
+    if done.done():
+        return
+    if outcome.error is not None:
+        done.set_exception(outcome.error)
+    else:
+        done.set_result(outcome.value)
