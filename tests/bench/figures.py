@@ -56,4 +56,4 @@ def table(figures: list[Figure]) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits tell enough
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
