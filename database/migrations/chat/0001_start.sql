@@ -135,8 +135,8 @@ CREATE TABLE outbox (
     type TEXT NOT NULL,
     text TEXT,
     body TEXT NOT NULL,
-    -- a confirmation of "stop" is the one message that an opted-out customer still gets
-    despite_opt_out INTEGER NOT NULL DEFAULT 0 CHECK (despite_opt_out IN (0, 1)),
+    -- a hand-over sentence goes out although a person answers now; the confirmation of "stop" although they opted out
+    purpose TEXT NOT NULL DEFAULT 'reply' CHECK (purpose IN ('reply', 'hand_over', 'opt_out')),
     state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'unconfirmed', 'accepted', 'sent',
         'delivered', 'read', 'played', 'failed', 'held', 'cancelled')),
     reason TEXT,
@@ -159,6 +159,7 @@ CREATE TABLE send_attempts (
     state TEXT NOT NULL DEFAULT 'started' CHECK (state IN ('started', 'accepted', 'refused', 'unconfirmed', 'resent')),
     error_code INTEGER,
     error TEXT,
+    -- which start of the owner made it: attempts of an earlier one have lost their sender
     fence INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     UNIQUE (outbox_id, n)
@@ -190,6 +191,12 @@ CREATE INDEX inbox_events_waiting ON inbox_events (id) WHERE state = 'waiting';
 CREATE INDEX inbox_events_dead ON inbox_events (id) WHERE state = 'dead';
 -- a status that came before the answer to the send that it speaks of
 CREATE INDEX inbox_events_early ON inbox_events (subject) WHERE state = 'ignored' AND kind = 'status';
+
+-- Counts the starts of the owning process.
+CREATE TABLE owner_starts (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    fence INTEGER NOT NULL
+);
 
 CREATE TABLE audit_log (
     id TEXT PRIMARY KEY,

@@ -1,0 +1,185 @@
+"""What Meta sent us: one row a POST, one row an event, each event once however often it comes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from database.records import InboxEvent
+from database.transaction import Transaction, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEvent:
+    """An event that intake has not handled. `pointer` leads into the body of POST `post_id`."""
+
+    id: int
+    post_id: int
+    kind: str
+    pointer: str
+    phone_number_id: str | None
+    subject: str | None
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEvent:
+    """An event that cannot mean anything, and why."""
+
+    id: int
+    kind: str
+    subject: str | None
+    error: str
+    received_at: int
+
+
+def keep_post(
+    app: str, body: bytes, events: Sequence[InboxEvent], received_at: int, error: str | None = None
+) -> Unit[int]:
+    """Store a POST and its events; how many of them are new.
+
+    A POST without a new event leaves nothing, unless `error` says why it could not be split: then it is kept raw.
+    """
+
+    async def unit(transaction: Transaction) -> int:
+        row = await transaction.one(
+            "INSERT INTO inbox_posts (app, body, error, received_at) VALUES (:app, :body, :error, :received_at)"
+            " RETURNING id",
+            {"app": app, "body": body, "error": error, "received_at": received_at},
+        )
+        post_id = row["id"] if row else 0
+        new = await transaction.many(
+            "INSERT INTO inbox_events (post_id, kind, dedupe_key, pointer, phone_number_id, subject, received_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING",
+            [
+                (
+                    post_id,
+                    event.kind,
+                    event.dedupe_key,
+                    event.pointer,
+                    event.phone_number_id,
+                    event.subject,
+                    received_at,
+                )
+                for event in events
+            ],
+        )
+        if events and new <= 0:
+            await transaction.run("DELETE FROM inbox_posts WHERE id = :id", {"id": post_id})
+        return max(new, 0)
+
+    return unit
+
+
+def waiting_events(limit: int) -> Unit[tuple[list[WaitingEvent], dict[int, bytes]]]:
+    """The oldest events that wait, and the bodies that they point into, by POST."""
+
+    async def unit(transaction: Transaction) -> tuple[list[WaitingEvent], dict[int, bytes]]:
+        rows = await transaction.all(
+            "SELECT id, post_id, kind, pointer, phone_number_id, subject, received_at"
+            " FROM inbox_events WHERE state = 'waiting' ORDER BY id LIMIT :limit",
+            {"limit": limit},
+        )
+        events = [WaitingEvent(*row) for row in rows]
+        posts = sorted({event.post_id for event in events})
+        bodies = await transaction.all(
+            "SELECT id, body FROM inbox_posts WHERE id IN (SELECT value FROM json_each(:posts))",
+            {"posts": json.dumps(posts)},
+        )
+        return events, {row["id"]: row["body"] for row in bodies}
+
+    return unit
+
+
+def newest_waiting_event() -> Unit[int]:
+    """The id of the newest event that waits, 0 when none does."""
+
+    async def unit(transaction: Transaction) -> int:
+        row = await transaction.one("SELECT max(id) AS id FROM inbox_events WHERE state = 'waiting'")
+        return (row["id"] or 0) if row else 0
+
+    return unit
+
+
+def oldest_waiting_at() -> Unit[int | None]:
+    """When the oldest event that waits came; None when none does."""
+
+    async def unit(transaction: Transaction) -> int | None:
+        row = await transaction.one("SELECT received_at FROM inbox_events WHERE state = 'waiting' ORDER BY id LIMIT 1")
+        return row["received_at"] if row else None
+
+    return unit
+
+
+async def settle_events(transaction: Transaction, state: str, ids: Sequence[int]) -> None:
+    """Mark events as handled or ignored; part of the unit that handles them."""
+    if ids:
+        await transaction.run(
+            "UPDATE inbox_events SET state = :state, error = NULL"
+            " WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'waiting'",
+            {"state": state, "ids": json.dumps(ids)},
+        )
+
+
+async def bury_event(transaction: Transaction, event_id: int, error: str) -> None:
+    """Put an event among the dead letters, with its reason; part of a unit."""
+    await transaction.run(
+        "UPDATE inbox_events SET state = 'dead', error = :error WHERE id = :id AND state = 'waiting'",
+        {"id": event_id, "error": error[:500]},
+    )
+
+
+def dead_events(limit: int, after: int = 0) -> Unit[list[DeadEvent]]:
+    """Dead letters in the order in which they came, from the one after id `after`."""
+
+    async def unit(transaction: Transaction) -> list[DeadEvent]:
+        rows = await transaction.all(
+            "SELECT id, kind, subject, coalesce(error, '') AS error, received_at FROM inbox_events"
+            " WHERE state = 'dead' AND id > :after ORDER BY id LIMIT :limit",
+            {"after": after, "limit": limit},
+        )
+        return [DeadEvent(*row) for row in rows]
+
+    return unit
+
+
+def retry_dead(ids: Sequence[int] | None) -> Unit[int]:
+    """Let intake try dead letters again (None: all of them); how many."""
+
+    async def unit(transaction: Transaction) -> int:
+        some = "" if ids is None else " AND id IN (SELECT value FROM json_each(:ids))"
+        return await transaction.run(
+            f"UPDATE inbox_events SET state = 'waiting', error = NULL WHERE state = 'dead'{some}",
+            {} if ids is None else {"ids": json.dumps(list(ids))},
+        )
+
+    return unit
+
+
+def forget_old(bodies_before: int, keys_before: int, limit: int) -> Unit[int]:
+    """Drop raw bodies and dedupe keys that are past their time, at most `limit` of each; how many went.
+
+    What waits and what is dead keeps its body, whatever its age.
+    """
+
+    async def unit(transaction: Transaction) -> int:
+        bodies = await transaction.run(
+            "UPDATE inbox_posts SET body = NULL WHERE id IN ("
+            " SELECT p.id FROM inbox_posts p WHERE p.body IS NOT NULL AND p.received_at < :before"
+            " AND NOT EXISTS (SELECT 1 FROM inbox_events e WHERE e.post_id = p.id AND e.state IN ('waiting', 'dead'))"
+            " ORDER BY p.id LIMIT :limit)",
+            {"before": bodies_before, "limit": limit},
+        )
+        events = await transaction.run(
+            "DELETE FROM inbox_events WHERE id IN (SELECT id FROM inbox_events"
+            " WHERE received_at < :before AND state IN ('handled', 'ignored') ORDER BY id LIMIT :limit)",
+            {"before": keys_before, "limit": limit},
+        )
+        posts = await transaction.run(
+            "DELETE FROM inbox_posts WHERE id IN (SELECT p.id FROM inbox_posts p WHERE p.received_at < :before"
+            " AND p.body IS NULL AND NOT EXISTS (SELECT 1 FROM inbox_events e WHERE e.post_id = p.id)"
+            " ORDER BY p.id LIMIT :limit)",
+            {"before": keys_before, "limit": limit},
+        )
+        return bodies + events + posts
+
+    return unit
