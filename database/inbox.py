@@ -166,18 +166,20 @@ def forget_old(bodies_before: int, keys_before: int, limit: int) -> Unit[int]:
             "UPDATE inbox_posts SET body = NULL WHERE id IN ("
             " SELECT p.id FROM inbox_posts p WHERE p.body IS NOT NULL AND p.received_at < :before"
             " AND NOT EXISTS (SELECT 1 FROM inbox_events e WHERE e.post_id = p.id AND e.state IN ('waiting', 'dead'))"
-            " ORDER BY p.id LIMIT :limit)",
+            " ORDER BY p.received_at LIMIT :limit)",
             {"before": bodies_before, "limit": limit},
         )
         events = await transaction.run(
-            "DELETE FROM inbox_events WHERE id IN (SELECT id FROM inbox_events"
-            " WHERE received_at < :before AND state IN ('handled', 'ignored') ORDER BY id LIMIT :limit)",
+            "DELETE FROM inbox_events WHERE id IN (SELECT id FROM ("
+            " SELECT id, received_at, state FROM inbox_events ORDER BY id LIMIT :limit)"
+            " WHERE received_at < :before AND state IN ('handled', 'ignored'))",
             {"before": keys_before, "limit": limit},
         )
         posts = await transaction.run(
-            "DELETE FROM inbox_posts WHERE id IN (SELECT p.id FROM inbox_posts p WHERE p.received_at < :before"
-            " AND p.body IS NULL AND NOT EXISTS (SELECT 1 FROM inbox_events e WHERE e.post_id = p.id)"
-            " ORDER BY p.id LIMIT :limit)",
+            "DELETE FROM inbox_posts WHERE id IN (SELECT id FROM ("
+            " SELECT id, received_at, body FROM inbox_posts ORDER BY id LIMIT :limit) p"
+            " WHERE received_at < :before AND body IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM inbox_events e WHERE e.post_id = p.id))",
             {"before": keys_before, "limit": limit},
         )
         return bodies + events + posts

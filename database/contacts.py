@@ -1,0 +1,115 @@
+"""Customers: one contact a person and business, found by BSUID first, phone second, old ids last."""
+
+from dataclasses import dataclass
+
+from database.records import InboundMessage, new_id
+from database.transaction import Row, Transaction, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A customer. At least one of `bsuid` and `phone` (digits without "+") is set."""
+
+    id: str
+    bsuid: str | None
+    phone: str | None
+    name: str | None
+    language: str | None
+    opted_out_at: int | None
+
+
+_COLUMNS = "id, bsuid, phone, name, username, language, opted_out_at"
+
+
+async def find_or_make_contact(transaction: Transaction, business_id: str, message: InboundMessage, now: int) -> str:
+    """The contact's id for the sender of a message; part of the unit that takes the message in.
+
+    A phone that comes with another BSUID than the one we know belongs to another person now: the BSUID changes
+    with the phone number (WHATSAPP.md 3.1), so the number has a new owner, who must not inherit a history.
+    """
+    row = await _find(transaction, business_id, message)
+    if row is None:
+        return await _make(transaction, business_id, message, now)
+    learned = {
+        "bsuid": row["bsuid"] or message.bsuid,
+        "phone": message.phone or row["phone"],
+        "name": message.name or row["name"],
+        "username": message.username or row["username"],
+    }
+    if any(learned[column] != row[column] for column in learned):
+        if learned["phone"] != row["phone"]:
+            await _release_phone(transaction, business_id, message.phone, now)
+        await transaction.run(
+            "UPDATE contacts SET bsuid = :bsuid, phone = :phone, name = :name, username = :username WHERE id = :id",
+            {**learned, "id": row["id"]},
+        )
+    return str(row["id"])
+
+
+async def _find(transaction: Transaction, business_id: str, message: InboundMessage) -> Row | None:
+    if message.bsuid:
+        row = await transaction.one(
+            f"SELECT {_COLUMNS} FROM contacts WHERE business_id = :business AND bsuid = :bsuid",
+            {"business": business_id, "bsuid": message.bsuid},
+        )
+        if row:
+            return row
+    if message.phone:
+        row = await transaction.one(
+            f"SELECT {_COLUMNS} FROM contacts WHERE business_id = :business AND phone = :phone"
+            " AND (bsuid IS NULL OR :bsuid IS NULL OR bsuid = :bsuid)",
+            {"business": business_id, "phone": message.phone, "bsuid": message.bsuid},
+        )
+        if row:
+            return row
+    return await transaction.one(
+        f"SELECT {_COLUMNS} FROM contacts WHERE id IN (SELECT contact_id FROM contact_aliases"
+        " WHERE business_id = :business AND alias = :alias)",
+        {"business": business_id, "alias": message.bsuid or ""},
+    )
+
+
+async def _make(transaction: Transaction, business_id: str, message: InboundMessage, now: int) -> str:
+    await _release_phone(transaction, business_id, message.phone, now)
+    contact_id = new_id()
+    await transaction.run(
+        "INSERT INTO contacts (id, business_id, bsuid, phone, name, username, created_at)"
+        " VALUES (:id, :business, :bsuid, :phone, :name, :username, :now)",
+        {
+            "id": contact_id,
+            "business": business_id,
+            "bsuid": message.bsuid,
+            "phone": message.phone,
+            "name": message.name,
+            "username": message.username,
+            "now": now,
+        },
+    )
+    return contact_id
+
+
+async def _release_phone(transaction: Transaction, business_id: str, phone: str | None, now: int) -> None:
+    if phone is None:
+        return
+    former = await transaction.all(
+        "UPDATE contacts SET phone = NULL WHERE business_id = :business AND phone = :phone RETURNING id",
+        {"business": business_id, "phone": phone},
+    )
+    for row in former:
+        await transaction.run(
+            "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
+            " VALUES (:id, :business, 'intake', 'phone_moved_to_another_person', :contact, :contact, :now)",
+            {"id": new_id(), "business": business_id, "contact": row["id"], "now": now},
+        )
+
+
+def contact(contact_id: str) -> Unit[Contact | None]:
+    """One contact."""
+
+    async def unit(transaction: Transaction) -> Contact | None:
+        row = await transaction.one(
+            "SELECT id, bsuid, phone, name, language, opted_out_at FROM contacts WHERE id = :id", {"id": contact_id}
+        )
+        return Contact(*row) if row else None
+
+    return unit
