@@ -15,7 +15,8 @@ DueTime = Callable[[int, int | None, InboundMessage], int]
 class Arrival:
     """A message that is to be taken in: from which event, for which business, and how it is disposed of.
 
-    `reason` closes it at once; without one it waits for its conversation's turn.
+    `reason` closes it at once; without one it waits for its conversation's turn. `opens_window` tells whether
+    WhatsApp's 24-hour window counts from it (WHATSAPP.md 5.1).
     """
 
     event_id: int
@@ -23,6 +24,7 @@ class Arrival:
     message: InboundMessage
     received_at: int
     reason: ClosedReason | None = None
+    opens_window: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,21 @@ async def take_in(transaction: Transaction, arrivals: Sequence[Arrival], now: in
 
     `due_time(now, burst began at, message)` is the batcher's rule. Part of the unit that settles their events.
     """
-    conversations: dict[tuple[str, str | None, str | None], _Conversation] = {}
+    by_sender: dict[tuple[str, str | None, str | None], _Conversation] = {}
+    conversations: dict[str, _Conversation] = {}
     rows = []
     for arrival in arrivals:
         message = arrival.message
         sender = (message.phone_number_id, message.bsuid, message.phone)
-        conversation = conversations.get(sender)
+        conversation = by_sender.get(sender)
         if conversation is None:
-            conversation = conversations[sender] = await _conversation(transaction, arrival, now)
+            found = await _conversation(transaction, arrival, now)
+            # the same person may come by phone and by BSUID in one batch
+            conversation = by_sender[sender] = conversations.setdefault(found.id, found)
         rows.append(_row(arrival, conversation))
         conversation.next_seq += 1
-        conversation.last_inbound_at = max(conversation.last_inbound_at, message.sent_at)
+        if arrival.opens_window:
+            conversation.last_inbound_at = max(conversation.last_inbound_at, message.sent_at)
         if arrival.reason is None:
             conversation.waits = True
             conversation.burst_at = conversation.burst_at or now

@@ -1,0 +1,187 @@
+"""What became of a send: by Meta's answer, by a status webhook, or by neither within the grace."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from database.records import StatusUpdate
+from database.transaction import Transaction, Unit
+
+# From where a status may move a message (ARCHITECTURE.md 3): only forward. `queued` counts only after an
+# attempt, when the message waits to be sent again.
+_OPEN = ("sending", "unconfirmed", "queued", "accepted")
+_BEFORE = {
+    "sent": _OPEN,
+    "delivered": (*_OPEN, "sent"),
+    "read": (*_OPEN, "sent", "delivered"),
+    "played": (*_OPEN, "sent", "delivered", "read"),
+    "failed": (*_OPEN, "sent"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvent:
+    """A status webhook and the event that brought it."""
+
+    event_id: int
+    status: StatusUpdate
+
+
+def accepted(attempt_id: str, wamid: str, now: int) -> Unit[bool]:
+    """Meta took it: the message is accepted, unless a status has already said more. True when it was open still."""
+
+    async def unit(transaction: Transaction) -> bool:
+        await transaction.run(
+            "UPDATE send_attempts SET state = 'accepted', wamid = :wamid WHERE id = :id",
+            {"id": attempt_id, "wamid": wamid},
+        )
+        moved = await transaction.run(
+            "UPDATE outbox SET state = 'accepted', wamid = :wamid, updated_at = :now"
+            " WHERE id = (SELECT outbox_id FROM send_attempts WHERE id = :id)"
+            " AND state IN ('sending', 'unconfirmed', 'queued')",
+            {"id": attempt_id, "wamid": wamid, "now": now},
+        )
+        await transaction.run(
+            "UPDATE outbox SET wamid = :wamid WHERE wamid IS NULL"
+            " AND id = (SELECT outbox_id FROM send_attempts WHERE id = :id)",
+            {"id": attempt_id, "wamid": wamid},
+        )
+        # a status that came before this answer and did not carry our id waits for another look
+        await transaction.run(
+            "UPDATE inbox_events SET state = 'waiting' WHERE subject = :wamid AND state = 'ignored' AND kind = 'status'",
+            {"wamid": wamid},
+        )
+        return moved > 0
+
+    return unit
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A definite no: what the message becomes, and when it is tried again if it is queued."""
+
+    state: str
+    reason: str
+    code: int | None
+    due_at: int
+
+
+def refused(attempt_id: str, refusal: Refusal, now: int) -> Unit[bool]:
+    """Meta said no, or nothing left the machine: the message is queued again, held or failed."""
+
+    async def unit(transaction: Transaction) -> bool:
+        await transaction.run(
+            "UPDATE send_attempts SET state = 'refused', error_code = :code, error = :reason WHERE id = :id",
+            {"id": attempt_id, "code": refusal.code, "reason": refusal.reason[:300]},
+        )
+        moved = await transaction.run(
+            "UPDATE outbox SET state = :state, reason = :reason, due_at = :due_at, updated_at = :now"
+            " WHERE id = (SELECT outbox_id FROM send_attempts WHERE id = :id) AND state IN ('sending', 'unconfirmed')",
+            {
+                "id": attempt_id,
+                "state": refusal.state,
+                "reason": refusal.reason[:300],
+                "due_at": refusal.due_at,
+                "now": now,
+            },
+        )
+        return moved > 0
+
+    return unit
+
+
+def unsure(attempt_id: str, error: str, now: int) -> Unit[str | None]:
+    """No definite answer came. The message's id when it is open now; None when a status has settled it already."""
+
+    async def unit(transaction: Transaction) -> str | None:
+        await transaction.run(
+            "UPDATE send_attempts SET state = 'unconfirmed', error = :error WHERE id = :id AND state = 'started'",
+            {"id": attempt_id, "error": error[:300]},
+        )
+        rows = await transaction.all(
+            "UPDATE outbox SET state = 'unconfirmed', reason = :error, updated_at = :now"
+            " WHERE id = (SELECT outbox_id FROM send_attempts WHERE id = :id) AND state = 'sending' RETURNING id",
+            {"id": attempt_id, "error": error[:300], "now": now},
+        )
+        return rows[0]["id"] if rows else None
+
+    return unit
+
+
+def send_again(outbox_ids: Sequence[str], now: int) -> Unit[int]:
+    """The grace ran out without a status: queue the messages again; how many."""
+
+    async def unit(transaction: Transaction) -> int:
+        ids = {"ids": json.dumps(list(outbox_ids)), "now": now}
+        await transaction.run(
+            "UPDATE send_attempts SET state = 'resent' WHERE state = 'unconfirmed' AND outbox_id IN ("
+            " SELECT id FROM outbox WHERE state = 'unconfirmed' AND id IN (SELECT value FROM json_each(:ids)))",
+            ids,
+        )
+        return await transaction.run(
+            "UPDATE outbox SET state = 'queued', due_at = :now, updated_at = :now"
+            " WHERE state = 'unconfirmed' AND id IN (SELECT value FROM json_each(:ids))",
+            ids,
+        )
+
+    return unit
+
+
+async def apply_statuses(transaction: Transaction, events: Sequence[StatusEvent], now: int) -> list[int]:
+    """Move messages forward by their statuses; the ids of the events that spoke of nothing we sent."""
+    if not events:
+        return []
+    by_attempt, by_wamid = await _attempts(transaction, events)
+    unknown: list[int] = []
+    moves: dict[str, list[tuple[object, ...]]] = {}
+    settled: list[tuple[str, str]] = []
+    for event in events:
+        status = event.status
+        attempt = by_attempt.get(status.attempt_id or "") or by_wamid.get(status.wamid)
+        if attempt is None:
+            unknown.append(event.event_id)
+        elif status.status in _BEFORE:
+            attempt_id, outbox_id = attempt
+            settled.append((status.wamid, attempt_id))
+            moves.setdefault(status.status, []).append((_reason(status), status.wamid, now, outbox_id))
+    for status_name in _BEFORE:  # forward, in order
+        if status_name in moves:
+            await transaction.many(_move(status_name), moves[status_name])
+    await transaction.many(
+        "UPDATE send_attempts SET state = 'accepted', wamid = ? WHERE id = ? AND state IN ('started', 'unconfirmed')",
+        settled,
+    )
+    return unknown
+
+
+def _move(status: str) -> str:
+    before = ", ".join(f"'{state}'" for state in _BEFORE[status])
+    return (
+        f"UPDATE outbox SET state = '{status}', reason = ?, wamid = coalesce(wamid, ?), updated_at = ?"
+        f" WHERE id = ? AND attempts > 0 AND state IN ({before})"
+    )
+
+
+def _reason(status: StatusUpdate) -> str | None:
+    if status.error_code is None and status.error_text is None:
+        return None
+    return f"{status.error_code or ''} {status.error_text or ''}".strip()[:300]
+
+
+async def _attempts(
+    transaction: Transaction, events: Sequence[StatusEvent]
+) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
+    """(attempt id, message id) by attempt id, and by wamid."""
+    ids = json.dumps(list({event.status.attempt_id for event in events if event.status.attempt_id}))
+    wamids = json.dumps(list({event.status.wamid for event in events}))
+    named = await transaction.all(
+        "SELECT id, outbox_id FROM send_attempts WHERE id IN (SELECT value FROM json_each(:ids))", {"ids": ids}
+    )
+    known = await transaction.all(
+        "SELECT id, outbox_id, wamid FROM send_attempts WHERE wamid IN (SELECT value FROM json_each(:wamids))",
+        {"wamids": wamids},
+    )
+    return (
+        {row["id"]: (row["id"], row["outbox_id"]) for row in named},
+        {row["wamid"]: (row["id"], row["outbox_id"]) for row in known},
+    )
