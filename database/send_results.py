@@ -46,9 +46,10 @@ def accepted(attempt_id: str, wamid: str, now: int) -> Unit[bool]:
             " AND id = (SELECT outbox_id FROM send_attempts WHERE id = :id)",
             {"id": attempt_id, "wamid": wamid},
         )
-        # a status that came before this answer and did not carry our id waits for another look
+        # a status that came before this answer without our id gets another look
         await transaction.run(
-            "UPDATE inbox_events SET state = 'waiting' WHERE subject = :wamid AND state = 'ignored' AND kind = 'status'",
+            "UPDATE inbox_events SET state = 'waiting'"
+            " WHERE subject = :wamid AND state = 'ignored' AND kind = 'status'",
             {"wamid": wamid},
         )
         return moved > 0

@@ -1,0 +1,179 @@
+"""The end of a turn: reply, dispositions, effects, due time and trace in ONE unit, refused if the fence moved."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from database.claims import Claim
+from database.outbox import Draft, queue
+from database.records import ClosedReason, new_id
+from database.transaction import Transaction, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a turn did and cost. `stages` are seconds by stage; `sources` are chunk ids."""
+
+    outcome: str
+    intents: Sequence[str]
+    language: str | None = None
+    model: str | None = None
+    prompt_hash: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    sources: Sequence[str] = ()
+    error: str | None = None
+    started_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """All that finishing a turn changes. `answered` and `closed` are ids of the messages that were read."""
+
+    drafts: Sequence[Draft]
+    answered: Sequence[str]
+    closed: dict[str, ClosedReason]
+    trace: Trace
+    mode: str | None = None
+    opted_out: bool | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The turn is on disk; `due_at` is when what came meanwhile is due, None when nothing waits."""
+
+    due_at: int | None
+
+
+def finish(held: Claim, ending: Ending, now: int) -> Unit[Finished | None]:
+    """Finish a turn. None when somebody else holds the conversation now: then nothing of it has happened."""
+
+    async def unit(transaction: Transaction) -> Finished | None:
+        still_ours = await transaction.one(
+            "SELECT 1 FROM conversations WHERE id = :id AND fence = :fence AND claim = :turn",
+            {"id": held.conversation_id, "fence": held.fence, "turn": held.turn_id},
+        )
+        if not still_ours:
+            return None
+        await _store_trace(transaction, held, ending.trace, now)
+        await _dispose(transaction, held.turn_id, ending)
+        ids = {
+            "business_id": held.business_id,
+            "number_id": held.number_id,
+            "conversation_id": held.conversation_id,
+            "contact_id": held.contact_id,
+            "turn_id": held.turn_id,
+        }
+        await queue(transaction, ending.drafts, ids, now)
+        await _apply_effects(transaction, held, ending, now)
+        return Finished(await _give_back(transaction, held))
+
+    return unit
+
+
+async def _store_trace(transaction: Transaction, held: Claim, trace: Trace, now: int) -> None:
+    await transaction.run(
+        "INSERT INTO turns (id, business_id, conversation_id, contact_id, outcome, intents, language, model,"
+        " prompt_hash, knowledge_version, input_tokens, output_tokens, cost_usd, stages, sources, error, started_at,"
+        " finished_at) VALUES (:id, :business, :conversation, :contact, :outcome, :intents, :language, :model,"
+        " :prompt_hash, NULL, :input_tokens, :output_tokens, :cost, :stages, :sources, :error, :started, :now)",
+        {
+            "id": held.turn_id,
+            "business": held.business_id,
+            "conversation": held.conversation_id,
+            "contact": held.contact_id,
+            "outcome": trace.outcome,
+            "intents": json.dumps(list(trace.intents)),
+            "language": trace.language,
+            "model": trace.model,
+            "prompt_hash": trace.prompt_hash,
+            "input_tokens": trace.input_tokens,
+            "output_tokens": trace.output_tokens,
+            "cost": trace.cost_usd,
+            "stages": json.dumps(trace.stages),
+            "sources": json.dumps(list(trace.sources)),
+            "error": trace.error,
+            "started": trace.started_at,
+            "now": now,
+        },
+    )
+
+
+async def _dispose(transaction: Transaction, turn_id: str, ending: Ending) -> None:
+    await transaction.many(
+        "UPDATE messages SET status = 'answered', turn_id = ? WHERE id = ? AND status = 'received'",
+        [(turn_id, message_id) for message_id in ending.answered],
+    )
+    await transaction.many(
+        "UPDATE messages SET status = 'closed', reason = ? WHERE id = ? AND status = 'received'",
+        [(reason.value, message_id) for message_id, reason in ending.closed.items()],
+    )
+
+
+async def _apply_effects(transaction: Transaction, held: Claim, ending: Ending, now: int) -> None:
+    if ending.mode is not None:
+        await set_mode(transaction, held.conversation_id, ending.mode, "bot", now)
+    if ending.opted_out is not None:
+        await transaction.run(
+            "UPDATE contacts SET opted_out_at = :at WHERE id = :id",
+            {"at": now if ending.opted_out else None, "id": held.contact_id},
+        )
+        action = "opted_out" if ending.opted_out else "opted_in"
+        await _audit(transaction, held, action, now)
+    if ending.language is not None and ending.language != held.language:
+        await transaction.run(
+            "UPDATE contacts SET language = :language WHERE id = :id",
+            {"language": ending.language, "id": held.contact_id},
+        )
+
+
+async def _audit(transaction: Transaction, held: Claim, action: str, now: int) -> None:
+    await transaction.run(
+        "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
+        " VALUES (:id, :business, 'customer', :action, :object, :contact, :now)",
+        {
+            "id": new_id(),
+            "business": held.business_id,
+            "action": action,
+            "object": held.conversation_id,
+            "contact": held.contact_id,
+            "now": now,
+        },
+    )
+
+
+async def set_mode(transaction: Transaction, conversation_id: str, mode: str, actor: str, now: int) -> bool:
+    """Hand a conversation to a person or back to the bot, with a line in the audit log; False if there is none."""
+    changed = await transaction.all(
+        "UPDATE conversations SET mode = :mode WHERE id = :id RETURNING business_id, contact_id",
+        {"mode": mode, "id": conversation_id},
+    )
+    for row in changed:
+        await transaction.run(
+            "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
+            " VALUES (:id, :business, :actor, :action, :object, :contact, :now)",
+            {
+                "id": new_id(),
+                "business": row["business_id"],
+                "actor": actor,
+                "action": f"mode_{mode}",
+                "object": conversation_id,
+                "contact": row["contact_id"],
+                "now": now,
+            },
+        )
+    return bool(changed)
+
+
+async def _give_back(transaction: Transaction, held: Claim) -> int | None:
+    rows = await transaction.all(
+        "UPDATE conversations SET claim = NULL, claim_until = NULL, failed_claims = 0, superseded = 0,"
+        " burst_at = (SELECT min(received_at) FROM messages WHERE conversation_id = :id AND status = 'received'),"
+        " due_at = CASE WHEN EXISTS (SELECT 1 FROM messages WHERE conversation_id = :id AND status = 'received')"
+        " THEN due_at ELSE NULL END WHERE id = :id RETURNING due_at",
+        {"id": held.conversation_id},
+    )
+    return rows[0]["due_at"] if rows else None
