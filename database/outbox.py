@@ -113,11 +113,13 @@ def _outbox_row(row: Row) -> OutboxRow:
     return OutboxRow(**values)
 
 
-def next_due_at() -> Unit[int | None]:
-    """When the next queued row is due; None when none is."""
+def next_due_at(now: int) -> Unit[int | None]:
+    """When the next row becomes due that is not due yet; None when there is none."""
 
     async def unit(transaction: Transaction) -> int | None:
-        row = await transaction.one("SELECT min(due_at) AS due_at FROM outbox WHERE state = 'queued'")
+        row = await transaction.one(
+            "SELECT min(due_at) AS due_at FROM outbox WHERE state = 'queued' AND due_at > :now", {"now": now}
+        )
         return row["due_at"] if row else None
 
     return unit
@@ -154,8 +156,12 @@ def begin(verdicts: Sequence[Verdict], fence: int, now: int) -> Unit[list[Attemp
 async def _start(transaction: Transaction, row: OutboxRow, fence: int, now: int) -> Attempt | None:
     moved = await transaction.all(
         "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = :now"
-        " WHERE id = :id AND state = 'queued' RETURNING attempts",
-        {"id": row.id, "now": now},
+        " WHERE id = :id AND state = 'queued'"
+        # what was judged must still be true now
+        " AND (SELECT mode FROM conversations v WHERE v.id = conversation_id) = :mode"
+        " AND (SELECT opted_out_at IS NOT NULL FROM contacts c WHERE c.id = contact_id) = :opted_out"
+        " RETURNING attempts",
+        {"id": row.id, "now": now, "mode": row.mode, "opted_out": int(row.opted_out)},
     )
     if not moved:
         return None
@@ -190,6 +196,28 @@ def take_over(now: int) -> Unit[int]:
             "UPDATE outbox SET state = 'unconfirmed', updated_at = :now WHERE state = 'sending'", {"now": now}
         )
         return fence
+
+    return unit
+
+
+def expire_attempts(before: int, now: int) -> Unit[list[str]]:
+    """Sends whose lease is over without a word from their sender are unconfirmed; the ids of their messages."""
+
+    async def unit(transaction: Transaction) -> list[str]:
+        lost = await transaction.all(
+            "UPDATE send_attempts SET state = 'unconfirmed', error = 'its sender was lost'"
+            " WHERE state = 'started' AND started_at < :before RETURNING outbox_id",
+            {"before": before},
+        )
+        found = []
+        for row in lost:
+            moved = await transaction.run(
+                "UPDATE outbox SET state = 'unconfirmed', updated_at = :now WHERE id = :id AND state = 'sending'",
+                {"id": row["outbox_id"], "now": now},
+            )
+            if moved:
+                found.append(row["outbox_id"])
+        return found
 
     return unit
 

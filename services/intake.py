@@ -1,0 +1,246 @@
+"""Takes events from the inbox into conversations: set-wise, in one unit with all that follows from them."""
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from database.clock import Clock
+from database.engine import Database, DatabaseClosedError
+from database.inbox import (
+    WaitingEvent,
+    bury_event,
+    newest_waiting_event,
+    oldest_waiting_at,
+    settle_events,
+    waiting_events,
+)
+from database.messages import Arrival, Due, take_in
+from database.metrics import Metrics
+from database.records import ClosedReason, InboundMessage
+from database.send_results import StatusEvent, apply_statuses
+from database.transaction import Transaction, Unit
+from services.message_batcher import BatchWindow
+from services.whatsapp.payloads import MeaninglessEventError, read_message, read_status, resolve
+
+logger = logging.getLogger(__name__)
+
+UNIT_EVENTS = 200
+# What a customer sent on purpose and expects an answer to; the rest happens around the conversation.
+CONTENT_TYPES = frozenset(
+    {"text", "button", "interactive", "image", "audio", "video", "voice", "document", "sticker", "location",
+     "contacts", "order"}
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events sorted by what is to be done with them."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    statuses: list[StatusEvent] = field(default_factory=list)
+    handled: list[int] = field(default_factory=list)
+    ignored: list[int] = field(default_factory=list)
+    dead: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What came of a batch: conversations that are due, and how many events were not for us."""
+
+    due: list[Due]
+    unknown_statuses: int
+
+
+class Intake:
+    """One task that empties the inbox. `on_due(conversation_id, due_at)` and `on_status()` are called on the loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        window: BatchWindow,
+        numbers: dict[str, str],
+        on_due: Callable[[str, int], None],
+        on_status: Callable[[], None],
+        on_inbound: Callable[[str, int], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._window = window
+        self._numbers = numbers
+        self._on_due = on_due
+        self._on_status = on_status
+        self._on_inbound = on_inbound
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Condition()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin with what an earlier process left."""
+        self._wake.set()
+        self._task = asyncio.create_task(self._serve(), name="intake")
+
+    def wake(self) -> None:
+        """There may be something in the inbox."""
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Stop after the unit that runs now; what is left is in the inbox."""
+        self._closing = True
+        self._wake.set()
+        if self._task:
+            await self._task
+
+    async def caught_up(self) -> None:
+        """Return when every event that is in the inbox now has been handled."""
+        newest = await self._database.read(newest_waiting_event())
+        while newest:
+            self.wake()
+            async with self._idle:
+                await self._idle.wait()
+            oldest = await self._database.read(waiting_events(1))
+            if not oldest[0] or oldest[0][0].id > newest:
+                return
+
+    async def sweep(self) -> None:
+        """Look again, and tell how old the oldest unhandled event is."""
+        self.wake()
+        oldest = await self._database.read(oldest_waiting_at())
+        age = 0 if oldest is None else max(self._clock.now() - oldest, 0) / 1000
+        self._metrics.oldest_event_seconds.set(age)
+
+    async def _serve(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            try:
+                while await self.handle_some() and not self._closing:
+                    pass
+            except (sqlite3.Error, TimeoutError, DatabaseClosedError) as fault:
+                logger.warning("intake waits for the database: %s", fault)
+            except Exception:
+                logger.exception("intake stumbled and goes on at the next sweep")
+            async with self._idle:
+                self._idle.notify_all()
+            await self._wake.wait()
+
+    async def handle_some(self) -> int:
+        """Handle up to 200 events in one unit; how many there were. Raises sqlite3.Error when the file is at fault."""
+        events, bodies = await self._database.read(waiting_events(UNIT_EVENTS))
+        if not events:
+            return 0
+        documents: dict[int, Any] = {}
+        try:
+            await self._handle(events, bodies, documents)
+        except sqlite3.OperationalError:
+            raise  # the file's fault, not an event's: all of them wait
+        except Exception:
+            logger.exception("a batch of %d events failed; now one by one", len(events))
+            for event in events:
+                await self._handle_alone(event, bodies, documents)
+        async with self._idle:
+            self._idle.notify_all()
+        return len(events)
+
+    async def _handle_alone(self, event: WaitingEvent, bodies: dict[int, bytes], documents: dict[int, Any]) -> None:
+        try:
+            await self._handle([event], bodies, documents)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:
+            logger.exception("event %d goes to the dead letters", event.id)
+            batch = Batch(dead={event.id: f"{type(error).__name__}: {error}"})
+            await self._database.write(_unit(batch, self._clock.now(), self._window))
+            self._metrics.events_dead.inc()
+
+    async def _handle(
+        self, events: Sequence[WaitingEvent], bodies: dict[int, bytes], documents: dict[int, Any]
+    ) -> None:
+        batch = self._sort(events, bodies, documents)
+        taken = await self._database.write(_unit(batch, self._clock.now(), self._window))
+        self._metrics.intake_batch_size.observe(len(events))
+        self._metrics.events_dead.inc(len(batch.dead))
+        self._metrics.events_ignored.labels("status").inc(taken.unknown_statuses)
+        self._metrics.events_ignored.labels("other").inc(len(batch.ignored))
+        for due in taken.due:
+            self._on_due(due.conversation_id, due.due_at)
+        if batch.statuses:
+            self._on_status()
+        for arrival in batch.arrivals:
+            self._on_inbound(arrival.message.phone_number_id, 1)
+
+    def _sort(self, events: Sequence[WaitingEvent], bodies: dict[int, bytes], documents: dict[int, Any]) -> Batch:
+        batch = Batch()
+        for event in events:
+            try:
+                if event.post_id not in documents:
+                    documents[event.post_id] = json.loads(bodies[event.post_id])
+                self._sort_one(event, documents[event.post_id], batch)
+            except MeaninglessEventError as reason:
+                batch.dead[event.id] = str(reason)
+        return batch
+
+    def _sort_one(self, event: WaitingEvent, document: Any, batch: Batch) -> None:
+        if event.kind == "status":
+            status = read_status(document, event.pointer)
+            if status.phone_number_id in self._numbers:
+                batch.statuses.append(StatusEvent(event.id, status))
+                return
+        elif event.kind == "message":
+            message = read_message(document, event.pointer)
+            business_id = self._numbers.get(message.phone_number_id)
+            if business_id is not None:
+                batch.arrivals.append(_arrival(event, business_id, message))
+                return
+        elif event.kind == "unknown":
+            resolve(document, event.pointer)
+        if event.phone_number_id in self._numbers:
+            batch.handled.append(event.id)  # kept and counted: what it means is another part's business
+        else:
+            batch.ignored.append(event.id)
+
+
+def _arrival(event: WaitingEvent, business_id: str, message: InboundMessage) -> Arrival:
+    reason = None
+    if message.group_id is not None:
+        reason = ClosedReason.NOT_FOR_US
+    elif message.type not in CONTENT_TYPES:
+        reason = ClosedReason.UNSUPPORTED
+    return Arrival(
+        event_id=event.id,
+        business_id=business_id,
+        message=message,
+        received_at=event.received_at,
+        reason=reason,
+        opens_window=message.type in CONTENT_TYPES and message.group_id is None,
+    )
+
+
+def _unit(batch: Batch, now: int, window: BatchWindow) -> Unit[TakenIn]:
+    async def unit(transaction: Transaction) -> TakenIn:
+        due: list[Due] = []
+        if batch.arrivals:
+            due = await take_in(
+                transaction,
+                batch.arrivals,
+                now,
+                lambda at, burst_at, message: window.due_at(at, burst_at or at, message),
+            )
+            await settle_events(transaction, "handled", [arrival.event_id for arrival in batch.arrivals])
+        unknown = await apply_statuses(transaction, batch.statuses, now)
+        strange = set(unknown)
+        known = [event.event_id for event in batch.statuses if event.event_id not in strange]
+        await settle_events(transaction, "handled", known + batch.handled)
+        await settle_events(transaction, "ignored", unknown + batch.ignored)
+        for event_id, error in batch.dead.items():
+            await bury_event(transaction, event_id, error)
+        return TakenIn(due, len(unknown))
+
+    return unit

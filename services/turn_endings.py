@@ -1,0 +1,126 @@
+"""Between a claim and its ending: what the agents are asked, and what becomes of each message that was read."""
+
+from agents.ports import Burst, Reply, Responder, Utterance
+from database.claims import Claim, PendingMessage
+from database.outbox import Draft
+from database.records import ClosedReason, Mode
+from database.turns import Ending, Trace
+from services.whatsapp.formatting import split_text, to_whatsapp
+
+
+def to_burst(held: Claim, oldest: int) -> Burst:
+    """What the agents hear: the texts of the messages that still matter, in order."""
+    return Burst(
+        business_id=held.business_id,
+        texts=tuple(message.text or "" for message in held.messages if _speaks(message, oldest)),
+        language=held.language,
+        history=tuple(Utterance(past.by_customer, past.text) for past in held.history),
+        mode=Mode(held.mode),
+        opted_out=held.opted_out,
+    )
+
+
+def closed_unread(held: Claim, responder: Responder, oldest: int, started: int) -> Ending | None:
+    """The ending of a burst that the agents need not hear: blocked, too old, or nothing that we can read."""
+    if held.blocked:
+        return _closing(held, ClosedReason.BLOCKED, started)
+    if any(_speaks(message, oldest) for message in held.messages):
+        return None
+    fresh = [message for message in held.messages if message.sent_at >= oldest]
+    if not fresh:
+        return _closing(held, ClosedReason.TOO_OLD, started)
+    if held.mode == Mode.PERSON:
+        return _closing(held, ClosedReason.WITH_PERSON, started)
+    if held.opted_out:
+        return _closing(held, ClosedReason.OPTED_OUT, started)
+    text = responder.unsupported(held.language)
+    return Ending(
+        drafts=_drafts(text, "reply"),
+        answered=(),
+        closed=_unread(held, oldest),
+        trace=Trace(outcome="closed", intents=["other"], language=held.language, started_at=started),
+    )
+
+
+def apology(held: Claim, responder: Responder, started: int) -> Ending:
+    """After too many failed claims: an honest sentence instead of the agents, where we may write at all."""
+    if held.blocked or held.opted_out or held.mode == Mode.PERSON:
+        reason = ClosedReason.WITH_PERSON if held.mode == Mode.PERSON else ClosedReason.OPTED_OUT
+        return _closing(held, ClosedReason.BLOCKED if held.blocked else reason, started)
+    return Ending(
+        drafts=_drafts(responder.apology(held.language), "reply"),
+        answered=[message.id for message in held.messages],
+        closed={},
+        trace=Trace(outcome="apology", intents=["other"], language=held.language, started_at=started),
+    )
+
+
+def ending_of(held: Claim, reply: Reply, oldest: int, started: int) -> Ending:
+    """What the agents' reply changes."""
+    heard = [message.id for message in held.messages if _speaks(message, oldest)]
+    closed = _unread(held, oldest)
+    if reply.closed is not None:
+        closed |= dict.fromkeys(heard, reply.closed)
+    return Ending(
+        drafts=_drafts(reply.text, _purpose(reply)) if reply.text else (),
+        answered=heard if reply.closed is None else (),
+        closed=closed,
+        trace=_trace(reply, started),
+        mode=reply.effects.mode,
+        opted_out=reply.effects.opted_out,
+        language=reply.effects.language or reply.language,
+    )
+
+
+def _speaks(message: PendingMessage, oldest: int) -> bool:
+    return bool(message.text and message.text.strip()) and message.sent_at >= oldest
+
+
+def _unread(held: Claim, oldest: int) -> dict[str, ClosedReason]:
+    return {
+        message.id: ClosedReason.TOO_OLD if message.sent_at < oldest else ClosedReason.UNSUPPORTED
+        for message in held.messages
+        if not _speaks(message, oldest)
+    }
+
+
+def _closing(held: Claim, reason: ClosedReason, started: int) -> Ending:
+    return Ending(
+        drafts=(),
+        answered=(),
+        closed={message.id: reason for message in held.messages},
+        trace=Trace(outcome="closed", intents=["other"], language=held.language, started_at=started),
+    )
+
+
+def _drafts(markdown: str, purpose: str) -> list[Draft]:
+    return [
+        Draft(
+            type="text", text=part, body={"type": "text", "text": {"body": part, "preview_url": False}}, purpose=purpose
+        )
+        for part in split_text(to_whatsapp(markdown))
+    ]
+
+
+def _purpose(reply: Reply) -> str:
+    if reply.effects.opted_out is True:
+        return "opt_out"
+    return "hand_over" if reply.effects.mode is Mode.PERSON else "reply"
+
+
+def _trace(reply: Reply, started: int) -> Trace:
+    spoken = "answered" if reply.answered else "not_known"
+    return Trace(
+        outcome=spoken if reply.closed is None else "closed",
+        intents=[intent.value for intent in reply.intents],
+        language=reply.language,
+        model=reply.usage.model,
+        prompt_hash=reply.usage.prompt_hash,
+        input_tokens=reply.usage.input_tokens,
+        output_tokens=reply.usage.output_tokens,
+        cost_usd=reply.usage.cost_usd,
+        stages=reply.stages,
+        sources=[passage.chunk_id for passage in reply.sources],
+        error=reply.error,
+        started_at=started,
+    )
