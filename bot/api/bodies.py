@@ -1,0 +1,96 @@
+"""What callers may send, and how a body becomes one of these: 400 for what is no JSON, 422 for values."""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, TypeVar
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from bot.api.problems import ProblemError
+from database.records import Mode
+
+LARGEST_BODY = 256 * 1024
+LONGEST_QUESTION = 4096
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def _words(text: str) -> str:
+    clean = text.replace("\0", " ").strip()
+    if not clean:
+        raise ValueError("must not be blank")
+    try:
+        clean.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
+    return clean
+
+
+Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION), AfterValidator(_words)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class SearchRequest(_Request):
+    """What to look for in the knowledge."""
+
+    query: Words
+    limit: Annotated[int, Field(ge=1, le=50)] = 5
+
+
+class AskRequest(_Request):
+    """A question to answer from the knowledge."""
+
+    question: Words
+
+
+class ModeRequest(_Request):
+    """Who answers a conversation from now on."""
+
+    # JSON has no enums: the strict form would take none
+    mode: Annotated[Mode, Field(strict=False)]
+
+
+class RetryRequest(_Request):
+    """Which dead letters to try again; without ids: all of them."""
+
+    ids: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=1000)] | None = None
+
+
+async def read_body(request: web.Request, model: type[Body]) -> Body:
+    """The body as `model`. Raises problems: 413 too large, 400 no JSON, 422 with every value that is wrong."""
+    raw = await _read(request)
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "Some values cannot be used.", errors=_errors(error)
+        ) from None
+
+
+async def _read(request: web.Request) -> bytes:
+    body = bytearray()
+    try:
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > LARGEST_BODY:
+                detail = f"The body is larger than {LARGEST_BODY // 1024} KB."
+                raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    except web.RequestPayloadError:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The body ended too early or is badly encoded.") from None
+    return bytes(body)
+
+
+def _errors(error: ValidationError) -> list[tuple[str, str]]:
+    details = error.errors(include_input=False, include_url=False, include_context=False)
+    return [
+        ("".join(f"/{part}" for part in detail["loc"]), detail["msg"].removeprefix("Value error, "))
+        for detail in details
+    ]

@@ -1,0 +1,120 @@
+"""The one table of routes: what the router serves, and what openapi.json says about it."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bot.api.bodies import AskRequest, ModeRequest, RetryRequest, SearchRequest
+from bot.api.conversations import change_mode, list_conversations, list_messages
+from bot.api.dead_letters import list_dead_letters, retry_dead_letters
+from bot.api.documents import delete_document, get_document, list_documents, upload
+from bot.api.guard import RATES, KeyRates, expect, guard
+from bot.api.openapi import OPENAPI, Described, Security, description, serve_description
+from bot.api.questions import ask, search
+from bot.api.schemas import (
+    AnswerOut,
+    ConversationOut,
+    ConversationPage,
+    DeadLetterPage,
+    DocumentOut,
+    DocumentPage,
+    DocumentsOut,
+    MessagePage,
+    PassagesOut,
+    RetriedOut,
+)
+from database.clock import Clock
+
+RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+V1 = "/api/v1"
+BUSINESS = f"{V1}/businesses/{{business}}"
+DOCUMENTS = f"{BUSINESS}/documents"
+
+SERVED: tuple[tuple[Described, RouteHandler], ...] = (
+    (Described("GET", f"{V1}/openapi.json", "This description.", media="application/json"), serve_description),
+    (
+        Described("POST", DOCUMENTS, "Upload documents.", DocumentsOut, status=HTTPStatus.ACCEPTED, takes_files=True),
+        upload,
+    ),
+    (Described("GET", DOCUMENTS, "List documents.", DocumentPage, paged=True), list_documents),
+    (Described("GET", f"{DOCUMENTS}/{{id}}", "Look at a document.", DocumentOut), get_document),
+    (
+        Described("DELETE", f"{DOCUMENTS}/{{id}}", "Delete a document.", status=HTTPStatus.NO_CONTENT),
+        delete_document,
+    ),
+    (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
+    (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
+    (
+        Described("GET", f"{BUSINESS}/conversations", "List conversations.", ConversationPage, paged=True),
+        list_conversations,
+    ),
+    (
+        Described("GET", f"{V1}/conversations/{{id}}/messages", "List messages.", MessagePage, paged=True),
+        list_messages,
+    ),
+    (
+        Described(
+            "PATCH",
+            f"{V1}/conversations/{{id}}",
+            "Take a chat over, or give it back to the bot.",
+            ConversationOut,
+            takes=ModeRequest,
+        ),
+        change_mode,
+    ),
+    (Described("GET", f"{V1}/dead-letters", "List dead letters.", DeadLetterPage, paged=True), list_dead_letters),
+    (
+        Described("POST", f"{V1}/dead-letters/retry", "Try dead letters again.", RetriedOut, takes=RetryRequest),
+        retry_dead_letters,
+    ),
+)
+
+# Served by bot/webhook.py and bot/health.py.
+ELSEWHERE: tuple[Described, ...] = (
+    Described(
+        "GET",
+        "/webhooks/whatsapp",
+        "Meta's handshake.",
+        media="text/plain",
+        security=Security.OPEN,
+        queries=("hub.mode", "hub.verify_token", "hub.challenge"),
+        refusals=(HTTPStatus.FORBIDDEN,),
+    ),
+    *(
+        Described(
+            "POST",
+            path,
+            "Take Meta's events; signed with X-Hub-Signature-256.",
+            security=Security.OPEN,
+            media="text/plain",
+            takes_webhook=True,
+            refusals=(
+                HTTPStatus.UNAUTHORIZED,
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+            ),
+        )
+        for path in ("/webhooks/whatsapp", "/webhooks/whatsapp/{app}")
+    ),
+    Described("GET", "/health/live", "Whether the process runs.", media="application/json", security=Security.OPEN),
+    Described(
+        "GET",
+        "/health/ready",
+        "Whether it can work, by component; `degraded` is 200.",
+        media="application/json",
+        security=Security.OPEN,
+        refusals=(HTTPStatus.SERVICE_UNAVAILABLE,),
+    ),
+    Described("GET", "/metrics", "Prometheus metrics.", media="text/plain", security=Security.METRICS),
+)
+
+
+def install_api(app: web.Application, *, clock: Clock, requests_per_second: float) -> None:
+    """Put the API and its guard into `app`. Before the first request, `app[API]` must hold what it needs."""
+    app.middlewares.append(guard)
+    app[RATES] = KeyRates(clock, requests_per_second)
+    for described, handler in SERVED:
+        app.router.add_route(described.method, described.path, handler, expect_handler=expect)
+    app[OPENAPI] = description([*(described for described, _ in SERVED), *ELSEWHERE])
