@@ -25,7 +25,7 @@ class Connection(aiosqlite.Connection):
         return await self._execute(function, self._conn)  # type: ignore[no-any-return, no-untyped-call]
 
     def wal_bytes(self) -> int:
-        """How large the write-ahead log is now."""
+        """How large the write-ahead log is now. Asks the file system: in the connection's thread."""
         try:
             return self._wal.stat().st_size
         except FileNotFoundError:

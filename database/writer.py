@@ -25,6 +25,7 @@ GROUP_UNITS = 128
 GROUP_SECONDS = 0.010
 TRUNCATE_BYTES = 64 * MEGABYTE
 IDLE_SECONDS = 0.5
+LOOK_AT_LOG_EVERY = 64  # groups
 
 
 class DatabaseClosedError(Exception):
@@ -115,6 +116,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._closing = False
         self._dirty = False
+        self._groups = 0
         self._group_size = metrics.group_size.labels(name)
         self._commit_seconds = metrics.commit_seconds.labels(name)
         self._wait_seconds = metrics.writer_wait.labels(name)
@@ -190,8 +192,11 @@ class Writer:
         return await self._connection.run(lambda connection: _run_alone(connection, unit))
 
     async def _truncate_when_large(self) -> None:
-        if self._connection.wal_bytes() > TRUNCATE_BYTES:
-            await self._checkpoint("TRUNCATE")
+        self._groups += 1
+        if self._groups % LOOK_AT_LOG_EVERY == 0:
+            size = await self._connection.run(lambda _: self._connection.wal_bytes())
+            if size > TRUNCATE_BYTES:
+                await self._checkpoint("TRUNCATE")
 
     async def _checkpoint(self, mode: str) -> None:
         try:

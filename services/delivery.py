@@ -27,7 +27,8 @@ from database.outbox import (
 from database.send_results import Refusal, accepted, refused, send_again, unsure
 from services.delivery_grace import Grace, OpenDoor
 from services.delivery_rules import DeliveryOptions, Rules
-from services.whatsapp.errors import NotSentError, RefusedError, RetryClass, SendError, UnsureError
+from services.whatsapp.error_codes import RetryClass
+from services.whatsapp.errors import NotSentError, RefusedError, SendError, UnsureError
 
 logger = logging.getLogger(__name__)
 

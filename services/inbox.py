@@ -9,7 +9,8 @@ from database.engine import Database
 from database.inbox import keep_post
 from database.metrics import Metrics
 from services.delivery_grace import OpenDoor
-from services.whatsapp.payloads import UnsplittableError, split
+from services.whatsapp.errors import UnsplittableError
+from services.whatsapp.splitting import split
 
 logger = logging.getLogger(__name__)
 

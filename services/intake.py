@@ -24,7 +24,8 @@ from database.records import ClosedReason, InboundMessage
 from database.send_results import StatusEvent, apply_statuses
 from database.transaction import Transaction, Unit
 from services.message_batcher import BatchWindow
-from services.whatsapp.payloads import MeaninglessEventError, read_message, read_status, resolve
+from services.whatsapp.errors import MeaninglessEventError
+from services.whatsapp.payloads import read_message, read_status, resolve
 
 logger = logging.getLogger(__name__)
 
@@ -189,12 +190,12 @@ class Intake:
 
     def _sort_one(self, event: WaitingEvent, document: Any, batch: Batch) -> None:
         if event.kind == "status":
-            status = read_status(document, event.pointer)
+            status = read_status(document, event.pointer, received_at=event.received_at)
             if status.phone_number_id in self._numbers:
                 batch.statuses.append(StatusEvent(event.id, status))
                 return
         elif event.kind == "message":
-            message = read_message(document, event.pointer)
+            message = read_message(document, event.pointer, received_at=event.received_at)
             business_id = self._numbers.get(message.phone_number_id)
             if business_id is not None:
                 batch.arrivals.append(_arrival(event, business_id, message))
