@@ -1,0 +1,152 @@
+"""The customers of the simulated WhatsApp and what is on their phones."""
+
+import re
+import zlib
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")  # WHATSAPP.md 3.1
+UNSEEN_LIMIT = 100
+PROGRESS = {"": 0, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
+
+
+@dataclass(slots=True)
+class Bubble:
+    """One message on a customer's phone. `status` is "", sent, delivered, read or failed; `buttons` are (id, title)."""
+
+    wamid: str
+    by_customer: bool
+    text: str
+    at: int
+    status: str = ""
+    quoted: str | None = None
+    buttons: tuple[tuple[str, str], ...] = ()
+    menu: str | None = None
+    header: str | None = None
+    footer: str | None = None
+
+    def shown(self, customer: str) -> dict[str, Any]:
+        """As the page takes it."""
+        return {
+            "customer": customer,
+            "wamid": self.wamid,
+            "by_customer": self.by_customer,
+            "text": self.text,
+            "at": self.at,
+            "status": self.status,
+            "quoted": self.quoted,
+            "buttons": [{"id": button, "title": title} for button, title in self.buttons],
+            "menu": self.menu,
+            "header": self.header,
+            "footer": self.footer,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that WhatsApp took. `customer` is the phone's digits or a BSUID, `body` the JSON as it came."""
+
+    wamid: str
+    customer: str
+    text: str
+    attempt_id: str | None
+    at: int
+    body: dict[str, Any] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Customer:
+    """A person with WhatsApp. `phone` is digits; None when the person hides it. Every person has a BSUID."""
+
+    user_id: str
+    name: str
+    phone: str | None
+    username: str | None = None
+    last_wrote_at: int | None = None
+    pair_due: float = 0.0
+    bubbles: deque[Bubble] = field(default_factory=deque)
+    unseen: deque[SentMessage] = field(default_factory=lambda: deque(maxlen=UNSEEN_LIMIT))
+
+    @property
+    def id(self) -> str:
+        """The phone's digits, or the BSUID of somebody who hides it."""
+        return self.phone or self.user_id
+
+    def contact(self) -> dict[str, Any]:
+        """An element of `contacts[]` (WHATSAPP.md 2.1, 3.2): a hidden phone is left out, not empty."""
+        profile = {"name": self.name} | ({"username": self.username} if self.username else {})
+        contact: dict[str, Any] = {"profile": profile, "user_id": self.user_id}
+        return contact | ({"wa_id": self.phone} if self.phone else {})
+
+    def shown(self) -> dict[str, Any]:
+        """As the page takes it."""
+        return {"id": self.id, "name": self.name, "phone": self.phone, "username": self.username}
+
+
+class Customers:
+    """Everybody, by phone and by BSUID; who was idle longest is forgotten beyond `keep_customers`."""
+
+    def __init__(self, keep_customers: int, keep_messages: int) -> None:
+        self._keep_customers = keep_customers
+        self._keep_messages = keep_messages
+        self._people: OrderedDict[str, Customer] = OrderedDict()
+        self._owners: dict[str, Customer] = {}
+
+    def __iter__(self) -> Iterator[Customer]:
+        return iter(self._people.values())
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def find(self, phone_or_bsuid: str) -> Customer | None:
+        """By phone ("+" or not) or BSUID."""
+        return self._people.get(_user_id(phone_or_bsuid))
+
+    def meet(self, phone_or_bsuid: str, name: str | None = None, username: str | None = None) -> Customer:
+        """The customer, made when new: a BSUID alone is somebody who hides the phone."""
+        user_id = _user_id(phone_or_bsuid)
+        customer = self._people.get(user_id)
+        if customer is None:
+            phone = None if BSUID.fullmatch(phone_or_bsuid) else phone_or_bsuid.lstrip("+")
+            customer = Customer(user_id, name or f"Customer {phone or user_id}", phone, username)
+            self._people[user_id] = customer
+            self._forget()
+        self._people.move_to_end(user_id)
+        return customer
+
+    def add(self, customer: Customer, bubble: Bubble) -> None:
+        """Put a message on a phone; the oldest goes when there are too many."""
+        if len(customer.bubbles) >= self._keep_messages:
+            self._owners.pop(customer.bubbles.popleft().wamid, None)
+        customer.bubbles.append(bubble)
+        self._owners[bubble.wamid] = customer
+
+    def owner(self, wamid: str) -> Customer | None:
+        """On whose phone a message is."""
+        return self._owners.get(wamid)
+
+    def _forget(self) -> None:
+        while len(self._people) > self._keep_customers:
+            _, customer = self._people.popitem(last=False)
+            for bubble in customer.bubbles:
+                self._owners.pop(bubble.wamid, None)
+
+
+def move(bubble: Bubble, status: str) -> bool:
+    """Move a message's status forward, never back; whether it moved."""
+    if PROGRESS[status] <= PROGRESS[bubble.status]:
+        return False
+    bubble.status = status
+    return True
+
+
+def _user_id(phone_or_bsuid: str) -> str:
+    if BSUID.fullmatch(phone_or_bsuid):
+        return phone_or_bsuid
+    digits = phone_or_bsuid.lstrip("+")
+    if not digits.isascii() or not digits.isdigit():
+        raise ValueError("a customer is a phone number in digits or a BSUID")
+    # A person's BSUID says nothing about the phone: derived here so that it is the same in every run.
+    return f"US.{zlib.crc32(digits.encode()):010d}{digits[::-1]}"

@@ -1,0 +1,162 @@
+"""Posts signed webhooks and does not give up: first retry at once, then ever more seldom (WHATSAPP.md 1.3)."""
+
+import asyncio
+import logging
+import random
+import zlib
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import aiohttp
+
+from bot.simulator.faults import FaultKind, Faults
+from bot.simulator.settings import SimulatorSettings
+from bot.simulator.webhook_events import WebhookEvent, signature, webhook_body
+from database.clock import Clock
+
+logger = logging.getLogger(__name__)
+HTTP_OK = 200
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[WebhookEvent] = field(default_factory=deque)
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class WebhookSender:
+    """A few lanes, each posting one body after another; a customer's updates share a lane, so they keep their order."""
+
+    def __init__(self, settings: SimulatorSettings, clock: Clock, dice: random.Random, faults: Faults) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._dice = dice
+        self._faults = faults
+        self._lanes = [_Lane() for _ in range(settings.webhook_connections)]
+        self._next_lane = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outstanding = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._session: aiohttp.ClientSession
+        self.answers: Counter[int] = Counter()  # HTTP status → how often; 0 is "no answer"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Post until the end of the block; what has not arrived by then is dropped."""
+        connector = aiohttp.TCPConnector(limit=2 * len(self._lanes))
+        timeout = aiohttp.ClientTimeout(total=self._settings.webhook_timeout_seconds)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as self._session:
+            for number, lane in enumerate(self._lanes):
+                self._start(self._serve(lane), f"webhook lane {number}")
+            try:
+                yield
+            finally:
+                tasks = list(self._tasks)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def post(self, events: Sequence[WebhookEvent]) -> None:
+        """Have updates posted, in this order as far as the faults allow."""
+        shuffle = self._faults.strikes(FaultKind.WEBHOOK_SHUFFLE)
+        ordered = list(events)
+        if shuffle:
+            self._dice.shuffle(ordered)
+        for event in ordered:
+            delay = self._faults.strikes(FaultKind.WEBHOOK_DELAY)
+            seconds = delay.seconds if delay else 0.0
+            seconds += self._dice.uniform(0, shuffle.seconds) if shuffle and shuffle.seconds else 0.0
+            duplicate = self._faults.strikes(FaultKind.WEBHOOK_DUPLICATE)
+            for copy in [replace(event, alone=True)] * duplicate.times if duplicate else [event]:
+                self._outstanding += 1
+                self._settled.clear()
+                if seconds:
+                    self._start(self._later(copy, seconds), "webhook that waits")
+                else:
+                    self._enqueue(copy)
+
+    async def settled(self) -> None:
+        """Return when the business has answered 200 to everything."""
+        await self._settled.wait()
+
+    def answered(self) -> dict[str, int]:
+        """How often the business gave each HTTP status; "0" is no answer."""
+        return {str(status): number for status, number in self.answers.items()}
+
+    async def post_body(self, body: bytes, headers: dict[str, str] | None = None) -> int:
+        """Post bytes once, signed unless `headers` bring a signature; the HTTP status, or 0 without an answer."""
+        signed = {"Content-Type": "application/json"}
+        signed["X-Hub-Signature-256"] = signature(self._settings.app_secret, body)
+        url = self._settings.webhook_url
+        try:
+            async with self._session.post(url, data=body, headers=signed | (headers or {})) as answer:
+                await answer.read()
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            status = 0
+        self.answers[status] += 1
+        return status
+
+    def _enqueue(self, event: WebhookEvent) -> None:
+        # Copies go to lanes in turn, so that they meet in the business's door.
+        number = self._next_lane if event.alone else zlib.crc32(event.customer_id.encode())
+        self._next_lane += 1
+        lane = self._lanes[number % len(self._lanes)]
+        lane.waiting.append(event)
+        lane.filled.set()
+
+    async def _later(self, event: WebhookEvent, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._enqueue(event)
+
+    async def _serve(self, lane: _Lane) -> None:
+        while True:
+            await lane.filled.wait()
+            events = self._taken(lane)
+            body = webhook_body(self._settings, events)
+            if await self.post_body(body) == HTTP_OK:
+                self._arrived(events)
+            else:
+                self._start(self._retry(body, events), "webhook retry")
+
+    def _taken(self, lane: _Lane) -> list[WebhookEvent]:
+        events = [lane.waiting.popleft()]
+        while lane.waiting and len(events) < self._settings.webhook_batch:
+            if events[0].alone or lane.waiting[0].alone:
+                break
+            events.append(lane.waiting.popleft())
+        if not lane.waiting:
+            lane.filled.clear()
+        return events
+
+    async def _retry(self, body: bytes, events: list[WebhookEvent]) -> None:
+        began, pause = self._clock.monotonic(), 0.0
+        while self._clock.monotonic() - began < self._settings.retry_for_seconds:
+            if pause:
+                await self._clock.sleep(pause * self._dice.uniform(0.5, 1.0))
+            if await self.post_body(body) == HTTP_OK:
+                self._arrived(events)
+                return
+            pause = min(pause * 2 or self._settings.retry_first_seconds, self._settings.retry_max_seconds)
+        logger.warning("gave up on a webhook after %.0f s", self._settings.retry_for_seconds)
+        self._count_down(len(events))
+
+    def _arrived(self, events: list[WebhookEvent]) -> None:
+        for event in events:
+            if event.on_arrival:
+                event.on_arrival()
+        self._count_down(len(events))
+
+    def _count_down(self, number: int) -> None:
+        self._outstanding -= number
+        if not self._outstanding:
+            self._settled.set()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,54 @@
+"""What all parts of the simulated WhatsApp share."""
+
+import asyncio
+import base64
+import random
+from collections import Counter, deque
+from uuid import UUID
+
+from bot.simulator.customers import Customer, Customers, SentMessage
+from bot.simulator.faults import Faults
+from bot.simulator.feed import Feed
+from bot.simulator.settings import SimulatorSettings
+from bot.simulator.webhook_sender import WebhookSender
+from database.clock import Clock
+from database.records import new_id
+
+
+class World:
+    """One business number, its customers and the line between them.
+
+    `sent` is what was taken, oldest first; `read_marks` are the wamids that the business marked as read;
+    `counts` says how often: taken, vanished, refused, reads, typing.
+    """
+
+    def __init__(self, settings: SimulatorSettings, clock: Clock, dice: random.Random) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.dice = dice
+        self.faults = Faults(dice)
+        self.feed = Feed()
+        self.customers = Customers(settings.keep_customers, settings.keep_messages)
+        self.webhooks = WebhookSender(settings, clock, dice, self.faults)
+        self.sent: deque[SentMessage] = deque(maxlen=settings.keep_sent)
+        self.read_marks: deque[str] = deque(maxlen=settings.keep_sent)
+        self.counts: Counter[str] = Counter()
+        self._arrival = asyncio.Event()
+
+    def record(self, customer: Customer, message: SentMessage) -> None:
+        """Count a message as taken, and wake whoever waits for one."""
+        self.sent.append(message)
+        self.counts["taken"] += 1
+        customer.unseen.append(message)
+        arrival, self._arrival = self._arrival, asyncio.Event()
+        arrival.set()
+
+    async def arrival(self) -> None:
+        """Return when the next message has been taken."""
+        await self._arrival.wait()
+
+
+def new_wamid(phone_or_bsuid: str) -> str:
+    """A message id as WhatsApp's look, unique over all runs."""
+    address = phone_or_bsuid.encode()[-20:]
+    return "wamid." + base64.b64encode(b"\x1d\x18" + bytes([len(address)]) + address + UUID(new_id()).bytes).decode()
