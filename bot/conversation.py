@@ -1,0 +1,140 @@
+"""Wires the conversation: inbox → intake → batcher → turns → delivery. Opened by bot/app.py, bottom first."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agents.ports import Responder
+from database.businesses import all_numbers
+from database.clock import Clock
+from database.engine import Database
+from database.inbox import forget_old
+from database.metrics import Metrics
+from services.delivery import Delivery, SendLine
+from services.delivery_grace import OpenDoor
+from services.delivery_rules import DeliveryOptions
+from services.inbox import Inbox
+from services.intake import Intake
+from services.message_batcher import BatchWindow, MessageBatcher
+from services.scheduler import Sweep
+from services.turns import TurnOptions, Turns
+from services.typing_line import ReadLine, TypingLine
+
+DAY_MS = 86_400_000
+FORGET_ROWS = 500
+
+
+class Line(SendLine, ReadLine, Protocol):
+    """The line to Meta: sends, and marks as read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationOptions:
+    """Limits of the conversation, each from its setting."""
+
+    window: BatchWindow = BatchWindow()
+    turns: TurnOptions = TurnOptions()
+    delivery: DeliveryOptions = DeliveryOptions()
+    inbox_timeout_seconds: float = 3.0
+    stop_grace_seconds: float = 20.0
+    keep_bodies_days: int = 7
+    keep_keys_days: int = 30
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The running parts, for the doors and the sweeps."""
+
+    inbox: Inbox
+    intake: Intake
+    batcher: MessageBatcher
+    turns: Turns
+    delivery: Delivery
+    door: OpenDoor
+    sweeps: dict[str, tuple[Sweep, float]] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def running_conversation(
+    database: Database,
+    responder: Responder,
+    line: Line,
+    clock: Clock,
+    dice: random.Random,
+    metrics: Metrics,
+    options: ConversationOptions,
+) -> AsyncIterator[Conversation]:
+    """Take over what an earlier process left, and run until the end of the block; then stop gracefully.
+
+    Stopping: no new work, turns in flight finish within the grace time, the rest is taken up at the next start.
+    """
+    numbers = {number.id: number.business_id for number in await database.read(all_numbers())}
+    async with AsyncExitStack() as stack:
+        parts = _build(database, responder, line, clock, dice, metrics, options, numbers, stack)
+        await parts.turns.take_over()
+        await parts.delivery.take_over()
+        parts.delivery.start()
+        stack.push_async_callback(parts.delivery.drain, options.delivery.send_timeout_seconds)
+        stack.push_async_callback(parts.turns.drain, options.stop_grace_seconds)
+        parts.intake.start()
+        stack.push_async_callback(parts.intake.drain)
+        await parts.turns.sweep()
+        parts.sweeps = {
+            "turns": (parts.turns.sweep, 1.0),
+            "delivery": (parts.delivery.sweep, 1.0),
+            "intake": (parts.intake.sweep, 2.0),
+            "inbox": (lambda: _forget(database, clock, options), 600.0),
+        }
+        yield parts
+
+
+def _build(
+    database: Database,
+    responder: Responder,
+    line: Line,
+    clock: Clock,
+    dice: random.Random,
+    metrics: Metrics,
+    options: ConversationOptions,
+    numbers: dict[str, str],
+    stack: AsyncExitStack,
+) -> Conversation:
+    door = OpenDoor(clock)
+    typing = TypingLine(line, clock)
+    stack.push_async_callback(typing.drain)
+    batcher = MessageBatcher(clock, lambda conversation_id: turns.begin(conversation_id))
+    stack.push_async_callback(batcher.close)
+    delivery = Delivery(
+        database, line, clock, dice, metrics, options.delivery, door, caught_up=lambda: intake.caught_up()
+    )
+    turns = Turns(
+        database, responder, typing, clock, metrics, options.turns, on_queued=delivery.wake, on_due=batcher.add
+    )
+
+    def on_due(conversation_id: str, due_at: int) -> None:
+        batcher.add(conversation_id, due_at)
+        turns.message_arrived(conversation_id)
+
+    intake = Intake(
+        database,
+        clock,
+        metrics,
+        window=options.window,
+        numbers=numbers,
+        on_due=on_due,
+        on_status=delivery.wake,
+        on_inbound=lambda number_id, n: delivery.rules.number(number_id).count_inbound(n),
+    )
+    inbox = Inbox(
+        database, clock, metrics, timeout_seconds=options.inbox_timeout_seconds, door=door, on_arrival=intake.wake
+    )
+    return Conversation(inbox, intake, batcher, turns, delivery, door)
+
+
+async def _forget(database: Database, clock: Clock, options: ConversationOptions) -> None:
+    now = clock.now()
+    unit = forget_old(now - options.keep_bodies_days * DAY_MS, now - options.keep_keys_days * DAY_MS, FORGET_ROWS)
+    while await database.write(unit):
+        await clock.sleep(0.02)  # a slice at a time: chat goes first
