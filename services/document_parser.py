@@ -1,0 +1,218 @@
+"""Reads documents in child processes with limits of memory and time, so that no file can harm the server.
+
+UnreadableDocumentError   the file's own fault, or it took too much: the sentence is for its owner
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from database.clock import Clock
+from services.chunker import ChunkDraft
+from services.document_errors import DAMAGED, TOO_MUCH_MEMORY, UnreadableDocumentError, too_slow
+
+logger = logging.getLogger(__name__)
+
+Sink = Callable[[list[ChunkDraft]], Awaitable[None]]
+
+_LINE_BYTES = 8 * 1024 * 1024
+_ERROR_BYTES = 4_096
+_SOURCE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class ParserLimits:
+    """What reading may cost. A child is replaced after `documents_per_child`, and ends after `idle_seconds`."""
+
+    children: int = 1
+    seconds: float = 300.0
+    memory_mb: int = 1024
+    idle_seconds: float = 10.0
+    documents_per_child: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What was read: the kind by content, which reader, how many chunks went to the sink."""
+
+    mime: str
+    parser: str
+    chunks: int
+
+
+class _ChildDiedError(Exception):
+    """The child ended in the middle of a document."""
+
+    def __init__(self, returncode: int | None, said: str) -> None:
+        lines = said.strip().splitlines()
+        super().__init__(f"exit {returncode}: {lines[0][:200] if lines else 'it said nothing'}")
+        # What Rust, Python and the kernel leave behind when they get no more memory.
+        self.out_of_memory = "memory allocation" in said or "MemoryError" in said or returncode == -signal.SIGKILL
+
+
+class DocumentParser:
+    """At most `limits.children` processes; each is kept for the next document and ends when there is none."""
+
+    def __init__(self, clock: Clock, limits: ParserLimits) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._turn = asyncio.Semaphore(limits.children)
+        self._idle: list[_Child] = []
+        self._retiring: asyncio.Task[None] | None = None
+
+    async def parse(self, path: Path, filename: str, sink: Sink) -> ParsedDocument:
+        """Read the file at `path` that its owner calls `filename`; `sink` takes its chunks, in order, as they come.
+
+        Raises UnreadableDocumentError, and whatever the sink raises.
+        """
+        async with self._turn:
+            child = await self._take()
+            try:
+                parsed = await self._read(child, path, filename, sink)
+            except BaseException:
+                # Also after a mere refusal: what a bad file did to the process, the next one must not feel.
+                await child.kill()
+                raise
+            await self._give_back(child)
+            return parsed
+
+    async def close(self) -> None:
+        """End the children that wait. Documents that are being read end by cancelling their `parse`."""
+        if self._retiring is not None:
+            self._retiring.cancel()
+            await asyncio.wait([self._retiring])
+        while self._idle:
+            await self._idle.pop().kill()
+
+    @property
+    def pids(self) -> list[int]:
+        """The children that wait for a document."""
+        return [child.pid for child in self._idle]
+
+    async def _read(self, child: "_Child", path: Path, filename: str, sink: Sink) -> ParsedDocument:
+        try:
+            return await child.parse(path, filename, sink, self._limits.seconds)
+        except _ChildDiedError as error:
+            logger.warning("the parser's process died while reading a document: %s", error)
+            raise UnreadableDocumentError(TOO_MUCH_MEMORY if error.out_of_memory else DAMAGED) from error
+        except TimeoutError as error:
+            raise UnreadableDocumentError(too_slow(self._limits.seconds)) from error
+
+    async def _take(self) -> "_Child":
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive:
+                return child
+            await child.kill()
+        return await _Child.start(self._limits)
+
+    async def _give_back(self, child: "_Child") -> None:
+        if not child.alive or child.documents >= self._limits.documents_per_child:
+            await child.kill()
+            return
+        self._idle.append(child)
+        if self._retiring is not None:
+            self._retiring.cancel()
+        self._retiring = asyncio.create_task(self._retire(), name="retire idle parsers")
+
+    async def _retire(self) -> None:
+        await self._clock.sleep(self._limits.idle_seconds)
+        while self._idle:
+            await self._idle.pop().kill()
+
+
+class _Child:
+    """One process that reads one document at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise RuntimeError("a parser must be started with pipes")
+        self._requests, self._answers, self._errors = process.stdin, process.stdout, process.stderr
+        self._said = b""
+        self._listening = asyncio.create_task(self._listen(), name=f"errors of parser {process.pid}")
+        self.documents = 0
+
+    @classmethod
+    async def start(cls, limits: ParserLimits) -> "_Child":
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-P", "-m", "services.parser_child"),
+            *("--memory-mb", str(limits.memory_mb), "--seconds", str(int(limits.seconds) + 1)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LINE_BYTES,
+            env=_environment(),
+        )
+        return cls(process)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def parse(self, path: Path, filename: str, sink: Sink, seconds: float) -> ParsedDocument:
+        """Raises UnreadableDocumentError, TimeoutError, _ChildDiedError, and whatever the sink raises.
+
+        Only the child's own time counts, not the sink's.
+        """
+        self.documents += 1
+        self._said = b""
+        left = seconds
+        loop = asyncio.get_running_loop()
+        await self._ask({"path": os.fspath(path), "filename": filename})
+        while True:
+            began = loop.time()
+            answer = await asyncio.wait_for(self._answer(), left)
+            left -= loop.time() - began
+            if "chunks" in answer:
+                await sink([ChunkDraft(*fields) for fields in answer["chunks"]])
+            elif "done" in answer:
+                return ParsedDocument(**answer["done"])
+            else:
+                raise UnreadableDocumentError(answer["error"])
+
+    async def kill(self) -> None:
+        """End it now, whatever it does."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        await asyncio.shield(self._process.wait())
+        await asyncio.wait([self._listening])
+        self._requests.close()
+
+    async def _ask(self, request: dict[str, str]) -> None:
+        # A child that is dead already shows itself when we read.
+        with contextlib.suppress(ConnectionError):
+            self._requests.write(json.dumps(request).encode() + b"\n")
+            await self._requests.drain()
+
+    async def _answer(self) -> dict[str, Any]:
+        line = await self._answers.readline()
+        if not line.endswith(b"\n"):
+            await self.kill()
+            raise _ChildDiedError(self._process.returncode, self._said.decode("utf-8", "replace"))
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def _listen(self) -> None:
+        while read := await self._errors.read(_ERROR_BYTES):
+            self._said = (self._said + read)[:_ERROR_BYTES]
+
+
+def _environment() -> dict[str, str]:
+    """Only what Python needs: a process that reads strangers' files must not know our secrets."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(_SOURCE), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
