@@ -1,5 +1,155 @@
-"""The `concierge` command."""
+"""The `concierge` command: what can be asked of it, and how it ends."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from bot.commands.failures import CommandError, Exit
+from bot.commands.printing import complain
+from bot.data_directory import DataDirectoryError, OwnedError
+from bot.logs import configure_logging
+from bot.settings import Settings, SettingsError, load_settings
+from database.clock import SystemClock
+from database.migrations import NewerDatabaseError
+
+Asked = argparse.Namespace
+Work = Callable[[Asked], int]
 
 
-def main() -> None:
-    """Run the command line."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code (docs/operations.md lists them)."""
+    asked = _parser().parse_args(arguments)
+    work: Work = asked.work
+    try:
+        return work(asked)
+    except SettingsError as error:
+        return _ended(error, Exit.SETTINGS)
+    except OwnedError as error:
+        return _ended(error, Exit.OWNED)
+    except (CommandError, DataDirectoryError, NewerDatabaseError) as error:
+        return _ended(error, Exit.FAILED)
+    except KeyboardInterrupt:
+        return _ended("Stopped.", Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read our output has gone: nothing is left to say, not even by the interpreter at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+
+
+def _ended(why: object, code: Exit) -> int:
+    complain(f"concierge: {why}")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="concierge",
+        description="A WhatsApp chatbot backend: answers customers from what the business knows.",
+        epilog="Settings come from the environment and from .env: docs/operations.md lists them.",
+    )
+    parser.add_argument("--version", action="version", version=f"concierge {version('concierge')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _command(commands, "serve", "run the server", _serve)
+    _command(commands, "demo", "run server, WhatsApp simulator and a sample business on this machine", _demo)
+
+    ingest = _command(commands, "ingest", "read files and folders into the knowledge", _ingest, json=True)
+    ingest.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, or a folder with all below it")
+    ask = _command(commands, "ask", "answer a question from the knowledge", _ask, json=True)
+    ask.add_argument("question", metavar="QUESTION")
+    for command in (ingest, ask):
+        command.add_argument("--business", default="default", help="whose knowledge (default: %(default)s)")
+
+    _command(commands, "doctor", "say what is wrong with settings, data and server", _doctor, json=True)
+    _command(commands, "migrate", "bring the databases up to date while no server runs", _migrate, json=True)
+    _dead_letters(commands)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    work: Work | None,
+    *,
+    json: bool = False,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    if work is not None:
+        parser.set_defaults(work=work)
+    if json:
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser
+
+
+def _dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    letters = _command(commands, "dead-letters", "look at events that could not be understood, or retry them", None)
+    actions = letters.add_subparsers(metavar="ACTION", required=True)
+    _command(actions, "list", "list them, oldest first", _list_dead_letters, json=True)
+    retry = _command(
+        actions, "retry", "handle them again: all, or those with these ids", _retry_dead_letters, json=True
+    )
+    retry.add_argument("ids", metavar="ID", nargs="*", type=int)
+
+
+def _serve(_asked: Asked) -> int:
+    settings = load_settings()
+    from bot.serve import serve  # noqa: PLC0415 - loads the whole server
+
+    return serve(settings)
+
+
+def _demo(_asked: Asked) -> int:
+    from bot.demo import run_demo  # noqa: PLC0415 - loads the whole server and the simulator
+
+    return _run(run_demo())
+
+
+def _ingest(asked: Asked) -> int:
+    from bot.commands.ingest import ingest  # noqa: PLC0415 - a command loads what it needs
+
+    return _run(ingest(_quiet_settings(), SystemClock(), asked.paths, asked.business, as_json=asked.json))
+
+
+def _ask(asked: Asked) -> int:
+    from bot.commands.ask import ask  # noqa: PLC0415 - a command loads what it needs
+
+    return _run(ask(_quiet_settings(), SystemClock(), asked.question, asked.business, as_json=asked.json))
+
+
+def _doctor(asked: Asked) -> int:
+    from bot.commands.doctor import doctor  # noqa: PLC0415 - a command loads what it needs
+
+    return _run(doctor(_quiet_settings(), SystemClock(), as_json=asked.json))
+
+
+def _migrate(asked: Asked) -> int:
+    from bot.commands.migrate import migrate  # noqa: PLC0415 - a command loads what it needs
+
+    return _run(migrate(_quiet_settings(), SystemClock(), as_json=asked.json))
+
+
+def _list_dead_letters(asked: Asked) -> int:
+    from bot.commands.dead_letters import list_dead_letters  # noqa: PLC0415 - a command loads what it needs
+
+    return _run(list_dead_letters(_quiet_settings(), SystemClock(), as_json=asked.json))
+
+
+def _retry_dead_letters(asked: Asked) -> int:
+    from bot.commands.dead_letters import retry_dead_letters  # noqa: PLC0415 - a command loads what it needs
+
+    return _run(retry_dead_letters(_quiet_settings(), SystemClock(), asked.ids, as_json=asked.json))
+
+
+def _quiet_settings() -> Settings:
+    """Settings of a command that serves nobody: no secrets needed, and only warnings beside its output."""
+    settings = load_settings(serving=False)
+    configure_logging("warning", secrets=settings.secret_values)
+    return settings
+
+
+def _run(work: Coroutine[None, None, int | None]) -> int:
+    return asyncio.run(work) or Exit.OK

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from aiohttp import web
+
 from database.clock import Clock
 
 LOCK = "owner.lock"
 RUN = "run.json"
 PAUSE_SECONDS = 0.1
+# by the name of their migrations
+DATABASE_FILES = {"chat": "concierge.db", "knowledge": "knowledge.db", "lexical": "lexical.db"}
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what is listened on, not bound here
 
 
@@ -33,6 +37,9 @@ class OwnedError(DataDirectoryError):
         who = f"process {pid}" if pid else "another process"
         way_out = f"Stop it first (kill {pid})" if pid else "Stop it first"
         super().__init__(f"{directory} is in use by {who}. {way_out}, or set CONCIERGE_DATA_DIR to another directory.")
+
+
+OWNED: web.AppKey["OwnedDirectory"] = web.AppKey("owned")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,100 @@
+"""The running server's API, as commands use it: found through run.json in the data directory."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.commands.failures import CommandError
+from bot.data_directory import Owner, find_owner
+from database.clock import Clock
+
+PAUSE_SECONDS = 0.2
+TRIES = 20
+TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=300)
+
+
+class OwnerApi:
+    """Calls to the owner of the data directory. Every one raises CommandError when it is refused."""
+
+    def __init__(self, session: aiohttp.ClientSession, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    async def get(self, path: str, **query: str) -> dict[str, Any]:
+        """GET a JSON object."""
+        return await self._call("GET", path, params=query)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST a JSON object; the answer's."""
+        return await self._call("POST", path, json=body)
+
+    async def health(self) -> dict[str, Any]:
+        """What /health/ready says, whatever its status."""
+        try:
+            async with self._session.get("/health/ready") as response:
+                content: dict[str, Any] = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise CommandError(f"The running server does not answer: {error}") from error
+        return content
+
+    async def upload(self, path: str, file: Path, name: str) -> dict[str, Any]:
+        """POST a file as the `files` part of a form, streamed; the answer's JSON object."""
+        for _ in range(TRIES):
+            with file.open("rb") as content:
+                form = aiohttp.FormData()
+                form.add_field("files", content, filename=name, content_type="application/octet-stream")
+                found = await self._once("POST", path, data=form)
+            if found is not None:
+                return found
+        raise CommandError("The server refuses any more requests for now.")
+
+    async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        for _ in range(TRIES):
+            found = await self._once(method, path, **arguments)
+            if found is not None:
+                return found
+        raise CommandError("The server refuses any more requests for now.")
+
+    async def _once(self, method: str, path: str, **arguments: Any) -> dict[str, Any] | None:
+        """The answer; None after the pause that the server asked for."""
+        try:
+            async with self._session.request(method, path, allow_redirects=False, **arguments) as response:
+                if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    await self._clock.sleep(float(response.headers.get("Retry-After", "1")))
+                    return None
+                content: dict[str, Any] = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise CommandError(f"The running server does not answer: {error}") from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise CommandError(f"The server refused: {content.get('detail', response.status)}")
+        return content
+
+
+@asynccontextmanager
+async def owner_api(data_directory: Path, clock: Clock, wait_seconds: float) -> AsyncIterator[OwnerApi | None]:
+    """The API of the process that owns the data directory; None when nobody owns it.
+
+    Waits for an owner that is still starting. Raises CommandError when it does not get ready.
+    """
+    owner = await _ready_owner(data_directory, clock, wait_seconds)
+    if owner is None:
+        yield None
+        return
+    headers = {"Authorization": f"Bearer {owner.token}"}
+    async with aiohttp.ClientSession(owner.url, headers=headers, timeout=TIMEOUT) as session:
+        yield OwnerApi(session, clock)
+
+
+async def _ready_owner(data_directory: Path, clock: Clock, wait_seconds: float) -> Owner | None:
+    until = clock.monotonic() + wait_seconds
+    while True:
+        owner = find_owner(data_directory)
+        if owner is None or owner.url is not None:
+            return owner
+        if clock.monotonic() >= until:
+            raise CommandError(f"{data_directory} is in use by process {owner.pid}, which does not serve its API.")
+        await clock.sleep(PAUSE_SECONDS)

@@ -1,0 +1,88 @@
+"""`concierge serve`: listen, announce ourselves, and stop gracefully on SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import signal
+from importlib.metadata import version
+
+from aiohttp import web
+
+from bot.app import Outside, create_app
+from bot.commands.failures import CommandError, Exit
+from bot.data_directory import OWNED
+from bot.logs import AccessLog, configure_logging
+from bot.settings import Settings
+from database.clock import SystemClock
+from database.schema_report import sqlite_library
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal comes. Raises CommandError, OwnedError and the like when it cannot start."""
+    configure_logging(settings.concierge_log_level, secrets=settings.secret_values)
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_serve(settings))
+    return Exit.OK
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every system
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    outside = Outside.real()
+    app = create_app(settings, outside)
+    runner = web.AppRunner(
+        app,
+        access_log_class=AccessLog,
+        access_log=logging.getLogger("bot.access"),
+        shutdown_timeout=settings.concierge_stop_grace_seconds,
+    )
+    try:
+        if await _started(runner, stop):
+            await _listen(runner, settings)
+            await stop.wait()
+            logger.info("stopping: turns in flight may finish")
+            await app[OWNED].withdraw()
+    finally:
+        await runner.cleanup()
+    logger.info("stopped")
+
+
+async def _started(runner: web.AppRunner, stop: asyncio.Event) -> bool:
+    """Start everything behind the doors; False when a signal came first."""
+    setup = asyncio.create_task(runner.setup(), name="start")
+    stopped = asyncio.create_task(stop.wait(), name="signal")
+    try:
+        await asyncio.wait({setup, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+    if not setup.done():
+        setup.cancel()
+        await asyncio.wait({setup})
+        return False
+    await setup
+    return True
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    try:
+        await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
+    except OSError as error:
+        raise CommandError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set HOST or PORT to another."
+        ) from error
+    port = runner.addresses[0][1]
+    await runner.app[OWNED].announce(settings.host, port, SystemClock().now())
+    details = {"concierge": version("concierge"), "sqlite": sqlite_library(), "port": port}
+    logger.info("Concierge listens on %s:%d", settings.host, port, extra={"details": details})
