@@ -34,9 +34,9 @@ class Line(SendLine, ReadLine, Protocol):
 class ConversationOptions:
     """Limits of the conversation, each from its setting."""
 
-    window: BatchWindow = BatchWindow()
-    turns: TurnOptions = TurnOptions()
-    delivery: DeliveryOptions = DeliveryOptions()
+    window: BatchWindow = field(default_factory=BatchWindow)
+    turns: TurnOptions = field(default_factory=TurnOptions)
+    delivery: DeliveryOptions = field(default_factory=DeliveryOptions)
     inbox_timeout_seconds: float = 3.0
     stop_grace_seconds: float = 20.0
     keep_bodies_days: int = 7
@@ -104,10 +104,17 @@ def _build(
     door = OpenDoor(clock)
     typing = TypingLine(line, clock)
     stack.push_async_callback(typing.drain)
-    batcher = MessageBatcher(clock, lambda conversation_id: turns.begin(conversation_id))
+    batcher = MessageBatcher(clock, lambda conversation_id: turns.begin(conversation_id))  # noqa: PLW0108 - made below
     stack.push_async_callback(batcher.close)
     delivery = Delivery(
-        database, line, clock, dice, metrics, options.delivery, door, caught_up=lambda: intake.caught_up()
+        database,
+        line,
+        clock,
+        dice,
+        metrics,
+        options.delivery,
+        door,
+        caught_up=lambda: intake.caught_up(),  # noqa: PLW0108 - made below
     )
     turns = Turns(
         database, responder, typing, clock, metrics, options.turns, on_queued=delivery.wake, on_due=batcher.add

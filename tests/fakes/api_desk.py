@@ -1,0 +1,131 @@
+"""A real API server on a socket, with a knowledge desk behind it that keeps documents in memory."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from agents.ports import Answer
+from bot.api.needs import API, ApiNeeds
+from bot.api.routes import install_api
+from bot.health import HEALTH, Check, HealthNeeds, install_health
+from database.businesses import ensure_default
+from database.clock import Clock
+from database.engine import Database
+from database.metrics import Metrics
+from database.records import Business, Document, DocumentStatus, Passage, new_id
+
+ADMIN = "admin-token-of-the-tests"
+Client = TestClient[web.Request, web.Application]
+
+
+@dataclass
+class KnowledgeDesk:
+    """Ingestion, search and answers as the API sees them. Files whose content holds "bad" fail; a full disk raises."""
+
+    clock: Clock
+    documents: dict[str, Document] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    passages: list[Passage] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    fault: Exception | None = None
+
+    async def accept(self, business_id: str, filename: str, chunks: AsyncIterator[bytes]) -> Document:
+        content = b"".join([piece async for piece in chunks])
+        if self.fault:
+            raise self.fault
+        bad = b"bad" in content
+        now = self.clock.now()
+        document = Document(
+            id=new_id(),
+            business_id=business_id,
+            filename=filename,
+            status=DocumentStatus.FAILED if bad else DocumentStatus.QUEUED,
+            progress=0.0,
+            is_processed=False,
+            chunks_count=0,
+            error_message="The file is bad." if bad else None,
+            version=1,
+            bytes=len(content),
+            created_at=now,
+            updated_at=now,
+        )
+        self.documents[document.id] = document
+        self.contents[document.id] = content
+        return document
+
+    async def get(self, business_id: str, document_id: str) -> Document | None:
+        found = self.documents.get(document_id)
+        return found if found and found.business_id == business_id else None
+
+    async def delete(self, business_id: str, document_id: str) -> bool:
+        if await self.get(business_id, document_id) is None:
+            return False
+        del self.documents[document_id]
+        return True
+
+    async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
+        self.asked.append((business_id, query))
+        return self.passages[:limit]
+
+    async def answer(self, business_id: str, question: str) -> Answer:
+        self.asked.append((business_id, question))
+        if self.fault:
+            raise self.fault
+        return Answer("At nine.", answered=bool(self.passages), sources=tuple(self.passages[:1]))
+
+    async def list(self, business_id: str, limit: int, cursor: str | None) -> tuple[Sequence[Document], str | None]:
+        mine = [each for each in self.documents.values() if each.business_id == business_id]
+        start = int(cursor) if cursor else 0  # ValueError for a cursor that is not ours
+        following = str(start + limit) if len(mine) > start + limit else None
+        return mine[start : start + limit], following
+
+
+@dataclass
+class Desk:
+    """The running server: its client, what lies behind it, and the default business."""
+
+    client: Client
+    knowledge: KnowledgeDesk
+    business: Business
+    wakes: list[bool]
+
+    @property
+    def path(self) -> str:
+        return "/api/v1/businesses/default"
+
+
+@asynccontextmanager
+async def api_desk(
+    chat: Database,
+    clock: Clock,
+    metrics: Metrics,
+    *,
+    requests_per_second: float = 1000,
+    checks: dict[str, Check] | None = None,
+    metrics_public: bool = False,
+) -> AsyncIterator[Desk]:
+    """Serve API and health on a free port; the client carries the admin token unless told otherwise."""
+    business = await chat.write(ensure_default("10001", clock.now()))
+    knowledge = KnowledgeDesk(clock)
+    wakes: list[bool] = []
+    app = web.Application()
+    install_api(app, clock=clock, requests_per_second=requests_per_second)
+    install_health(app)
+    tokens = {"admin": ADMIN, "command": "command-token-of-the-tests"}
+    app[API] = ApiNeeds(
+        chat=chat,
+        ingestion=knowledge,
+        knowledge=knowledge,
+        asker=knowledge,
+        clock=clock,
+        tokens=tokens,
+        max_upload_files=3,
+        wake_intake=lambda: wakes.append(True),
+    )
+    app[HEALTH] = HealthNeeds(checks or {}, metrics.registry, tokens, metrics_public=metrics_public)
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    async with TestClient(TestServer(app), headers=headers) as client:
+        yield Desk(client, knowledge, business, wakes)
