@@ -1,6 +1,5 @@
-"""How fast Meta lets us send: per number, and per customer (WHATSAPP.md 6). Nothing here waits unless asked to."""
+"""How fast Meta lets us send: per number, and per customer (WHATSAPP.md 6). Nothing here waits: it says how long to."""
 
-import asyncio
 from collections import deque
 from dataclasses import dataclass
 from heapq import merge
@@ -28,7 +27,6 @@ class NumberRate:
         self._clock = clock
         self._sent: deque[float] = deque()
         self._received: deque[float] = deque(maxlen=self._limit - max(1, self._limit // 10))
-        self._turn = asyncio.Lock()
 
     def count_inbound(self, n: int = 1) -> None:
         """Note `n` messages that came in now."""
@@ -52,12 +50,6 @@ class NumberRate:
         if not wait:
             self._sent.append(self._clock.monotonic())
         return wait
-
-    async def take(self) -> None:
-        """Wait for leave to send one message; those who wait go in the order in which they came."""
-        async with self._turn:
-            while wait := self.reserve():
-                await self._clock.sleep(wait)
 
 
 @dataclass(slots=True)
