@@ -5,7 +5,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from bot.commands.failures import CommandError, Exit
@@ -13,6 +12,7 @@ from bot.commands.printing import complain
 from bot.data_directory import DataDirectoryError, OwnedError
 from bot.logs import configure_logging
 from bot.settings import Settings, SettingsError, load_settings
+from bot.version import VERSION
 from database.clock import SystemClock
 from database.migrations import NewerDatabaseError
 
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         description="A WhatsApp chatbot backend: answers customers from what the business knows.",
         epilog="Settings come from the environment and from .env: docs/operations.md lists them.",
     )
-    parser.add_argument("--version", action="version", version=f"concierge {version('concierge')}")
+    parser.add_argument("--version", action="version", version=f"concierge {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _command(commands, "serve", "run the server", _serve)
     _command(commands, "demo", "run server, WhatsApp simulator and a sample business on this machine", _demo)

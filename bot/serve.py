@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-from importlib.metadata import version
 
 from aiohttp import web
 
@@ -12,6 +11,7 @@ from bot.commands.failures import CommandError, Exit
 from bot.data_directory import OWNED
 from bot.logs import AccessLog, configure_logging
 from bot.settings import Settings
+from bot.version import VERSION
 from database.clock import SystemClock
 from database.schema_report import sqlite_library
 
@@ -84,5 +84,5 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
         ) from error
     port = runner.addresses[0][1]
     await runner.app[OWNED].announce(settings.host, port, SystemClock().now())
-    details = {"concierge": version("concierge"), "sqlite": sqlite_library(), "port": port}
+    details = {"concierge": VERSION, "sqlite": sqlite_library(), "port": port}
     logger.info("Concierge listens on %s:%d", settings.host, port, extra={"details": details})

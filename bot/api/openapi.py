@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 from bot.api.paging import DEFAULT_LIMIT, LARGEST_LIMIT
 from bot.api.problems import MEDIA_TYPE
 from bot.api.schemas import Problem
+from bot.version import VERSION
 
 OPENAPI: web.AppKey[bytes] = web.AppKey("openapi", bytes)
 REF = "#/components/schemas/{model}"
@@ -61,7 +61,7 @@ def description(routes: Sequence[Described]) -> bytes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     document = {
         "openapi": "3.1.0",
-        "info": {"title": "Concierge", "version": version("concierge"), "license": {"name": "Apache-2.0"}},
+        "info": {"title": "Concierge", "version": VERSION, "license": {"name": "Apache-2.0"}},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": paths,
