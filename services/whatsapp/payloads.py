@@ -1,7 +1,7 @@
 """Reads webhooks tolerantly: what a POST holds (`split`), and what one of its events says (WHATSAPP.md 2 and 3)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from database.records import InboundMessage, StatusUpdate
@@ -44,7 +44,7 @@ _TYPES: Final = frozenset(
 _STATUSES: Final = frozenset(["sent", "delivered", "read", "played", "failed"])
 _BSUID: Final = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _PHONE: Final = re.compile(r"\+?([0-9]{5,20})")
-_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
+_LONGEST_INDEX: Final = 9
 _FIRST_SECOND: Final = 1_230_768_000
 """2009-01-01: WhatsApp is not older than that, so neither is a message."""
 _LONGEST_ERROR: Final = 500
@@ -52,16 +52,24 @@ _LONGEST_ERROR: Final = 500
 
 def resolve(document: Any, pointer: str) -> Any:
     """The value that a JSON pointer (RFC 6901) leads to; MeaninglessEventError when it leads nowhere."""
-    value = document
-    for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
+    return _follow(document, pointer.split("/")[1:], pointer)
+
+
+def _follow(value: Any, steps: Sequence[str], pointer: str) -> Any:
+    for step in steps:
+        name = step.replace("~1", "/").replace("~0", "~") if "~" in step else step
         if isinstance(value, dict) and name in value:
             value = value[name]
-        elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
+        elif isinstance(value, list) and _is_index(name) and int(name) < len(value):
             value = value[int(name)]
         else:
             raise MeaninglessEventError(f"the webhook has nothing at {pointer}")
     return value
+
+
+def _is_index(name: str) -> bool:
+    """Digits without leading zeros, and few enough to be an index."""
+    return name.isascii() and name.isdigit() and (name == "0" or name[0] != "0") and len(name) <= _LONGEST_INDEX
 
 
 def read_message(document: Any, pointer: str, received_at: int) -> InboundMessage:
@@ -122,8 +130,9 @@ def read_status(document: Any, pointer: str, received_at: int) -> StatusUpdate:
 
 def _event(document: Any, pointer: str) -> tuple[dict[str, Any], dict[str, Any], str]:
     """The event itself, the value around it, and the number of ours that it is for."""
-    event = resolve(document, pointer)
-    value = resolve(document, "/".join(pointer.split("/")[:-2]))
+    steps = pointer.split("/")[1:]
+    value = _follow(document, steps[:-2], pointer)
+    event = _follow(value, steps[-2:], pointer)
     if not isinstance(event, dict) or not isinstance(value, dict):
         raise MeaninglessEventError("the event is not a JSON object")
     metadata = _object(value, "metadata")
@@ -169,10 +178,10 @@ def _contact_of(value: Mapping[str, Any], phone: str | None, bsuid: str | None) 
     listed = value.get("contacts")
     contacts = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     for contact in contacts:
-        if bsuid is not None and _bsuid(contact.get("user_id")) == bsuid:
+        if bsuid is not None and contact.get("user_id") == bsuid:
             return contact
     for contact in contacts:
-        if phone is not None and _phone(contact.get("wa_id")) == phone:
+        if phone is not None and contact.get("wa_id") in (phone, f"+{phone}"):
             return contact
     messages = value.get("messages")
     alone = isinstance(messages, list) and len(messages) == len(contacts) == 1

@@ -11,7 +11,7 @@ _LARGEST = 2**63
 def storable_text(text: str) -> str:
     """The same text; lone surrogates (which UTF-8 cannot hold) and NUL (which PostgreSQL refuses) become U+FFFD."""
     if text.isascii():
-        return text.replace("\0", _REPLACEMENT)
+        return text if "\0" not in text else text.replace("\0", _REPLACEMENT)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -27,12 +27,12 @@ def storable(value: Any, depth: int = 0) -> Any:
     """
     if isinstance(value, str):
         return storable_text(value)
+    if isinstance(value, dict):
+        if depth >= _DEEPEST:
+            return None
+        return {storable_text(key): storable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item, depth + 1) for item in value] if depth < _DEEPEST else None
     if isinstance(value, int):
         return value if -_LARGEST <= value < _LARGEST else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if not isinstance(value, dict | list) or depth >= _DEEPEST:
-        return None
-    if isinstance(value, list):
-        return [storable(item, depth + 1) for item in value]
-    return {storable_text(key): storable(item, depth + 1) for key, item in value.items()}
+    return value if isinstance(value, float) and math.isfinite(value) else None
