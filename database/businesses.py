@@ -33,6 +33,8 @@ def ensure_default(number_id: str, now: int) -> Unit[Business]:
             " ON CONFLICT (name) DO NOTHING",
             {"id": new_id(), "business": business.id, "name": DEFAULT, "now": now},
         )
+        if not number_id:
+            return business  # a command that serves nobody may run before the number is known
         await transaction.run(
             "INSERT INTO numbers (id, business_id, app_id, created_at)"
             " SELECT :number, :business, id, :now FROM apps WHERE name = :name ON CONFLICT (id) DO NOTHING",

@@ -25,20 +25,19 @@ FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 class KeyRates:
     """Requests a second for each key: a bucket that holds one second's worth."""
 
-    def __init__(self, clock: Clock, requests_per_second: float) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rate = requests_per_second
-        self._room = max(requests_per_second, 1.0)
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def take(self, key: str) -> float:
+    def take(self, key: str, requests_per_second: float) -> float:
         """Count a request; 0 when it may go on, otherwise the seconds after which one may."""
         now = self._clock.monotonic()
-        left, then = self._buckets.get(key, (self._room, now))
-        left = min(self._room, left + (now - then) * self._rate)
+        room = max(requests_per_second, 1.0)
+        left, then = self._buckets.get(key, (room, now))
+        left = min(room, left + (now - then) * requests_per_second)
         if left < 1:
             self._buckets[key] = (left, now)
-            return (1 - left) / self._rate
+            return (1 - left) / requests_per_second
         self._buckets[key] = (left - 1, now)
         return 0.0
 
@@ -85,10 +84,11 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
 
 
 def _admit(request: web.Request) -> str:
-    key = key_of(request, request.app[API].tokens)
+    needs = request.app[API]
+    key = key_of(request, needs.tokens)
     if key is None:
         raise _unauthorized()
-    wait = request.app[RATES].take(key)
+    wait = request.app[RATES].take(key, needs.requests_per_second)
     if wait > 0:
         raise ProblemError(
             HTTPStatus.TOO_MANY_REQUESTS,

@@ -44,8 +44,8 @@ class Asker(Protocol):
 class ApiNeeds:
     """All that the API's handlers use.
 
-    `tokens` maps the name of a key (for limits and the audit log) to its bearer token. `wake_intake` tells
-    intake that events wait.
+    `tokens` maps the name of a key (for limits and the audit log) to its bearer token. `requests_per_second` holds
+    for each of them. `wake_intake` tells intake that events wait.
     """
 
     chat: Database
@@ -54,6 +54,7 @@ class ApiNeeds:
     asker: Asker
     clock: Clock
     tokens: Mapping[str, str]
+    requests_per_second: float
     max_upload_files: int
     wake_intake: Callable[[], None]
 

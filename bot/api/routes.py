@@ -111,10 +111,10 @@ ELSEWHERE: tuple[Described, ...] = (
 )
 
 
-def install_api(app: web.Application, *, clock: Clock, requests_per_second: float) -> None:
+def install_api(app: web.Application, clock: Clock) -> None:
     """Put the API and its guard into `app`. Before the first request, `app[API]` must hold what it needs."""
     app.middlewares.append(guard)
-    app[RATES] = KeyRates(clock, requests_per_second)
+    app[RATES] = KeyRates(clock)
     for described, handler in SERVED:
         app.router.add_route(described.method, described.path, handler, expect_handler=expect)
     app[OPENAPI] = description([*(described for described, _ in SERVED), *ELSEWHERE])

@@ -112,7 +112,7 @@ async def api_desk(
     knowledge = KnowledgeDesk(clock)
     wakes: list[bool] = []
     app = web.Application()
-    install_api(app, clock=clock, requests_per_second=requests_per_second)
+    install_api(app, clock)
     install_health(app)
     tokens = {"admin": ADMIN, "command": "command-token-of-the-tests"}
     app[API] = ApiNeeds(
@@ -122,6 +122,7 @@ async def api_desk(
         asker=knowledge,
         clock=clock,
         tokens=tokens,
+        requests_per_second=requests_per_second,
         max_upload_files=3,
         wake_intake=lambda: wakes.append(True),
     )

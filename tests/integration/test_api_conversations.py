@@ -20,7 +20,7 @@ async def desk(chat, clock, metrics):
 
 def conversation(business_id: str, number: str, began: int = ADDED, lines: int = 0):
     """A unit that stores a conversation whose lines come in turn from the customer and from us."""
-    ids = {"id": new_id(), "contact": new_id(), "business": business_id, "number": number, "began": began}
+    ids: dict[str, Any] = {"id": new_id(), "contact": new_id(), "business": business_id, "number": number, "began": began}
 
     async def unit(transaction: Transaction) -> str:
         await transaction.run(
@@ -36,7 +36,7 @@ def conversation(business_id: str, number: str, began: int = ADDED, lines: int =
         for seq in range(1, lines + 1):
             line: dict[str, Any] = {**ids, "line": new_id(), "seq": seq, "at": began + seq, "text": f"line {seq}"}
             await transaction.run(_INBOUND if seq % 2 else _OUTBOUND, line)
-        return ids["id"]
+        return str(ids["id"])
 
     return unit
 
