@@ -16,6 +16,8 @@ FOLDER = Path(__file__).parent
 FILES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "chat_view.js": "text/javascript",
+    "knowledge_panel.js": "text/javascript",
     "message_text.js": "text/javascript",
     "wallpaper.svg": "image/svg+xml",
     "icon.svg": "image/svg+xml",
@@ -24,6 +26,7 @@ SHOWN_CUSTOMERS = 50
 TEXT_LIMIT = 4096
 COPIES_LIMIT = 1000
 NUMBER_DIGITS = 16
+AGAIN = "retry: 500\n"  # milliseconds after which the page connects again
 
 
 class ControlApi:
@@ -75,7 +78,7 @@ class ControlApi:
         await response.prepare(request)
         with self._world.feed.listening() as events:
             try:
-                await response.write(as_event("snapshot", self.snapshot()).encode())
+                await response.write((AGAIN + as_event("snapshot", self.snapshot())).encode())
                 async for event in events:
                     await response.write(event.encode())
             except ConnectionError:

@@ -11,7 +11,7 @@ from aiohttp import web
 from bot.simulator.cloud_api import CloudApi
 from bot.simulator.control_api import ControlApi
 from bot.simulator.customer_side import CustomerSide
-from bot.simulator.customers import Bubble, Customer, SentMessage
+from bot.simulator.customers import Bubble, Customer, Customers, SentMessage
 from bot.simulator.faults import Faults
 from bot.simulator.knowledge import Knowledge
 from bot.simulator.message_taker import MessageTaker
@@ -27,7 +27,7 @@ class Simulator:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._customers = CustomerSide(world)
+        self._people = CustomerSide(world)
         self._taker = MessageTaker(world)
         self._runner: web.AppRunner
         self._site: web.TCPSite
@@ -51,7 +51,7 @@ class Simulator:
 
     def install_page(self, app: web.Application) -> None:
         """Show the chat page in another application, too (before it starts)."""
-        app.add_routes(ControlApi(self._world, self._customers).routes())
+        app.add_routes(ControlApi(self._world, self._people).routes())
         settings = self._world.settings
         if settings.server_url is not None and settings.admin_token is not None:
             app.add_routes(Knowledge(settings.server_url, settings.admin_token).routes())
@@ -72,31 +72,31 @@ class Simulator:
         times: int = 1,
     ) -> str:
         """Write as a customer (phone or BSUID; made when new); the wamid. `times` posts the same event so often."""
-        return self._customers.says(customer, [text], wamid=wamid, quoted=quoted, at=at, times=times)[0]
+        return self._people.says(customer, [text], wamid=wamid, quoted=quoted, at=at, times=times)[0]
 
     async def customer_says_all(self, customer: str, texts: Sequence[str], *, shuffle: bool = False) -> list[str]:
         """Write a burst; its wamids in the order of the texts. `shuffle` posts it in any order."""
-        return self._customers.says(customer, texts, shuffle=shuffle)
+        return self._people.says(customer, texts, shuffle=shuffle)
 
     async def customer_presses(self, customer: str, button_id: str, *, quoted: str) -> str:
         """Press a button (or choose a list's row) of the message `quoted`; the wamid. Raises ValueError."""
-        return self._customers.presses(customer, button_id, quoted=quoted)
+        return self._people.presses(customer, button_id, quoted=quoted)
 
     async def customer_sends(self, customer: str, content: dict[str, Any], *, shown: str = "") -> str:
         """Send a message of any type: `content` brings `type` and the object of that name; the wamid."""
-        return self._customers.sends(customer, content, shown=shown)
+        return self._people.sends(customer, content, shown=shown)
 
     def add_customer(self, address: str, *, name: str | None = None, username: str | None = None) -> Customer:
         """Introduce a customer by phone, or by BSUID when the phone is hidden. Raises ValueError."""
-        return self._customers.meet(address, name, username)
+        return self._people.meet(address, name, username)
 
     async def next_reply(self, customer: str, *, timeout_seconds: float = 10.0) -> SentMessage:
         """The next message to the customer that was not returned before. Raises TimeoutError."""
-        return await self._customers.next_reply(customer, timeout_seconds=timeout_seconds)
+        return await self._people.next_reply(customer, timeout_seconds=timeout_seconds)
 
     def conversation(self, customer: str) -> list[Bubble]:
         """What is on the customer's phone, oldest first."""
-        return list(self._customers.meet(customer).bubbles)
+        return list(self._people.meet(customer).bubbles)
 
     async def post_body(self, body: bytes, headers: dict[str, str] | None = None) -> int:
         """Post bytes to the webhook once, signed unless `headers` say otherwise; the HTTP status, 0 for no answer."""
@@ -113,6 +113,11 @@ class Simulator:
     async def listen_again(self) -> None:
         """Listen at the same address as before."""
         await self._open(int(self.url.rpartition(":")[2]))
+
+    @property
+    def customers(self) -> Customers:
+        """Everybody who wrote or was introduced."""
+        return self._world.customers
 
     @property
     def sent(self) -> deque[SentMessage]:

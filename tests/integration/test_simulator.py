@@ -463,10 +463,9 @@ async def test_the_feed_tells_everything_as_it_happens():
         await meta.simulator.customer_says(MARIA, "before")
         await meta.simulator.webhooks_settled()
         async with meta.session.get(f"{meta.simulator.url}/simulator/events") as stream:
-            kind, snapshot = await stream.content.readline(), await stream.content.readline()
-            assert kind == b"event: snapshot\n"
-            assert json.loads(snapshot[6:])["messages"][0]["text"] == "before"
-            await stream.content.readline()
+            snapshot = [await stream.content.readline() for _ in range(4)]
+            assert snapshot[:2] == [b"retry: 500\n", b"event: snapshot\n"]
+            assert json.loads(snapshot[2][6:])["messages"][0]["text"] == "before"
             await meta.send("after")
             assert await stream.content.readline() == b"event: message\n"
             assert json.loads((await stream.content.readline())[6:])["text"] == "after"
