@@ -89,13 +89,9 @@ class _Cutter:
         if self._page_ends(block):
             yield from self._flush()
         for piece in _pieces(block):
-            if self._length and self._length + len(piece.text) + 2 > self._room_for(piece):
+            if self._length and self._length + len(piece.text) + 2 > _room_for(piece):
                 yield from self._turn_over(piece)
             self._add(piece)
-
-    def _room_for(self, piece: Block) -> int:
-        # Rows and items stay with what introduces them as long as they may; paragraphs stop at the aim.
-        return MAX_CHARACTERS if piece.kind is BlockKind.ROW and self._length < AIM_CHARACTERS else AIM_CHARACTERS
 
     def _turn_over(self, piece: Block) -> Iterator[ChunkDraft]:
         """Close the chunk; a line that introduces what follows goes with it, and so does a table's first row."""
@@ -132,6 +128,11 @@ class _Cutter:
         return path[-_HEADING_CHARACTERS:] or None
 
 
+def _room_for(piece: Block) -> int:
+    # Rows and items stay with what introduces them as long as they may; paragraphs stop at the aim.
+    return MAX_CHARACTERS if piece.kind in {BlockKind.ROW, BlockKind.ITEM} else AIM_CHARACTERS
+
+
 def _as_paragraph(block: Block) -> Block:
     return Block(BlockKind.PARAGRAPH, block.text, 0, block.page)
 
@@ -160,8 +161,8 @@ def _pieces(block: Block) -> list[Block]:
     if len(block.text) <= MAX_CHARACTERS:
         return [block]
     count = -(-len(block.text) // AIM_CHARACTERS)
-    aim = -(-len(block.text) // count)
-    return [Block(block.kind, text, block.level, block.page) for text in _gathered(_sentences(block.text), aim)]
+    texts = _gathered(_sentences(block.text), len(block.text) / count)
+    return [Block(block.kind, text, block.level, block.page) for text in texts]
 
 
 def _sentences(text: str) -> Iterator[str]:
@@ -175,12 +176,18 @@ def _sentences(text: str) -> Iterator[str]:
         yield from _fitting(text[start:])
 
 
-def _gathered(sentences: Iterator[str], aim: int) -> Iterator[str]:
+def _gathered(sentences: Iterator[str], aim: float) -> Iterator[str]:
+    """Sentences put together, each piece ending as near as can be to a multiple of `aim`."""
     gathered = ""
+    given = 0
+    border = aim
     for sentence in sentences:
-        if gathered and len(gathered) + len(sentence) > max(aim, 1):
+        over = given + len(gathered) + len(sentence) / 2 > border
+        if gathered and (over or len(gathered) + len(sentence) > MAX_CHARACTERS):
             if gathered.strip():
                 yield gathered.strip()
+            given += len(gathered)
+            border = max(border + aim, given + aim / 2)
             gathered = ""
         gathered += sentence
     if gathered.strip():

@@ -25,6 +25,7 @@ Sink = Callable[[list[ChunkDraft]], Awaitable[None]]
 
 _LINE_BYTES = 8 * 1024 * 1024
 _ERROR_BYTES = 4_096
+_READY_SECONDS = 5.0
 _SOURCE = Path(__file__).resolve().parent.parent
 
 
@@ -109,9 +110,8 @@ class DocumentParser:
     async def _take(self) -> "_Child":
         while self._idle:
             child = self._idle.pop()
-            if child.alive:
+            if await child.ready():
                 return child
-            await child.kill()
         return await _Child.start(self._limits)
 
     async def _give_back(self, child: "_Child") -> None:
@@ -162,6 +162,16 @@ class _Child:
     @property
     def alive(self) -> bool:
         return self._process.returncode is None
+
+    async def ready(self) -> bool:
+        """Whether it still answers; ended when it does not."""
+        try:
+            await self._ask({})
+            await asyncio.wait_for(self._answer(), _READY_SECONDS)
+        except (_ChildDiedError, TimeoutError):
+            await self.kill()
+            return False
+        return True
 
     async def parse(self, path: Path, filename: str, sink: Sink, seconds: float) -> ParsedDocument:
         """Raises UnreadableDocumentError, TimeoutError, _ChildDiedError, and whatever the sink raises.

@@ -1,8 +1,9 @@
 """The process that reads documents: `python -m services.parser_child --memory-mb N --seconds S`.
 
-One JSON line in: {"path", "filename"}. JSON lines out: {"chunks": [[text, heading, page], …]} as they come, then
-{"done": {"mime", "parser", "chunks"}} or {"error": sentence}. Hostile files are expected: memory is limited, an
-alarm ends what takes too long even when the parent is gone, and it ends as soon as its standard input does.
+One JSON line in: {"path", "filename"}, or {} to be answered by {}. JSON lines out: {"chunks": [[text, heading, page],
+...]} as they come, then {"done": {"mime", "parser", "chunks"}} or {"error": sentence}. Hostile files are expected:
+memory is limited, an alarm ends what takes too long even when the parent is gone, and it ends as soon as its standard
+input does.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     while True:
         request = json.loads(requests.get())
-        for answer in _answers(Path(request["path"]), request["filename"], options.seconds + _ALARM_GRACE_SECONDS):
+        for answer in _answers(request, options.seconds + _ALARM_GRACE_SECONDS):
             signal.alarm(0)
             answers.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
             answers.flush()
@@ -77,11 +78,15 @@ def _listen(requests: "queue.SimpleQueue[bytes]") -> None:
     os._exit(0)
 
 
-def _answers(path: Path, filename: str, seconds: int) -> Iterator[dict[str, Any]]:
+def _answers(request: dict[str, str], seconds: int) -> Iterator[dict[str, Any]]:
     """The answers to one request; the alarm is on while we work and off while the parent reads."""
+    if not request:
+        yield {}
+        return
     signal.alarm(seconds)
     try:
-        kind = kind_of(path, filename)
+        path = Path(request["path"])
+        kind = kind_of(path, request["filename"])
         drafts = chunks_of(blocks_of(path, kind))
         count = 0
         while chunks := list(islice(drafts, SLICE_CHUNKS)):
