@@ -27,7 +27,7 @@ from database.outbox import (
 from database.send_results import Refusal, accepted, refused, send_again, unsure
 from services.delivery_grace import Grace, OpenDoor
 from services.delivery_rules import DeliveryOptions, Rules
-from services.whatsapp.error_codes import RetryClass
+from services.whatsapp.error_codes import RetryClass, explain
 from services.whatsapp.errors import NotSentError, RefusedError, SendError, UnsureError
 
 logger = logging.getLogger(__name__)
@@ -232,7 +232,7 @@ class Delivery:
             due_at = now + int(1000 * self._backoff(attempt, error))
             return Refusal("queued", reason, error.code, due_at)
         if kind is RetryClass.STOP:
-            self._stop(attempt.row.number_id, reason)
+            self._stop(attempt.row.number_id, error)
             return Refusal("queued", reason, error.code, now + int(self._options.pause_seconds * 1000))
         if kind in (RetryClass.TEMPLATE, RetryClass.LATER):
             held = "window_closed" if kind is RetryClass.TEMPLATE else reason
@@ -245,8 +245,8 @@ class Delivery:
         ceiling = min(2.0**attempt.row.attempts, self._options.longest_backoff_seconds)
         return ceiling / 2 + self._dice.uniform(0, ceiling / 2)
 
-    def _stop(self, number_id: str, reason: str) -> None:
-        logger.error("sending from number %s is paused: %s", number_id, reason)
-        self.problem = f"sending is paused: {reason}"
+    def _stop(self, number_id: str, error: SendError) -> None:
+        self.problem = f"Sending is paused. {explain(error.code)}"
+        logger.error("number %s: %s", number_id, self.problem)
         self._metrics.sending_paused.labels(number_id).set(1)
         self.rules.pause(number_id, self._options.pause_seconds)
