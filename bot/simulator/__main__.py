@@ -37,7 +37,16 @@ def main() -> None:
         server_url=arguments.server,
         admin_token=os.environ.get("CONCIERGE_ADMIN_TOKEN"),
     )
-    asyncio.run(_run(settings, random.Random(arguments.seed)))  # noqa: S311 - dice for faults, not for secrets
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_run(settings, random.Random(arguments.seed)))  # noqa: S311 - dice for faults, not for secrets
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every system
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 async def _run(settings: SimulatorSettings, dice: random.Random) -> None:

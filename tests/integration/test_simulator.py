@@ -312,6 +312,20 @@ async def test_a_lost_line_says_nothing_about_the_message(kind, taken):
         assert len(meta.simulator.sent) == taken
 
 
+async def test_a_slow_answer_comes_when_its_time_has_come():
+    """With slow the message is taken at once, and the answer waits."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.faults.set(FaultKind.SLOW, next=1, seconds=30)
+        sending = asyncio.ensure_future(meta.send())
+        await meta.simulator.next_reply(MARIA)
+        while not meta.clock.sleepers:
+            await asyncio.sleep(0)
+        assert not sending.done()
+        await meta.clock.advance(30)
+        assert (await sending)[0] == 200
+
+
 async def test_failed_later_has_no_contacts():
     """A message that fails after its acceptance brings `failed` with the code and without contacts."""
     async with business() as meta:
