@@ -1,0 +1,367 @@
+"""The one way to the vector store: a lock, a queue and a child process behind a few async methods.
+
+A server process has one ChromaManager, shared by all that search or index. Writes go one after another, in slices,
+in turn between businesses; queries go before waiting writes.
+
+VectorStoreError
+├── VectorStoreUnavailableError   away, being started, locked, or damaged: search on without it, try again later
+└── VectorStoreRequestError       the request itself was refused; trying again does not help
+"""
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from database.clock import Clock, SystemClock
+from database.metrics import Metrics
+from vectorstore.chroma_process import ChildOptions, ChromaProcess
+from vectorstore.chroma_store import PAGE, StoreFaultError
+from vectorstore.frames import Vectors, pack_vectors
+from vectorstore.store_queue import Job, StoreQueue
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+SLICE = 128
+SMALLEST_SLICE = 16
+SLICE_SECONDS = 0.040
+RETRIED = frozenset({"reopen", "gone", "lost"})
+
+
+class VectorStoreError(Exception):
+    """Something went wrong with the vector store."""
+
+
+class VectorStoreUnavailableError(VectorStoreError):
+    """The store did not do it now. `damaged` tells that its files are not to be trusted any more."""
+
+    def __init__(self, message: str, *, damaged: bool = False) -> None:
+        super().__init__(message)
+        self.damaged = damaged
+
+
+class VectorStoreRequestError(VectorStoreError):
+    """The store refused the request, for example vectors of another dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerOptions:
+    """Seconds that a call may take, waiting included, and how a fault is retried."""
+
+    query_seconds: float = 2.0
+    call_seconds: float = 30.0
+    retries: int = 5
+    first_pause_seconds: float = 0.05
+    longest_pause_seconds: float = 2.0
+    child: ChildOptions = field(default_factory=ChildOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The vectors of one business by one embedder; never mixed with another's."""
+
+    business_id: str
+    embedder: str
+
+    @property
+    def name(self) -> str:
+        """The name in Chroma: 3 to 512 characters of letters, digits, `.`, `_`, `-`."""
+        return f"{_safe(self.business_id)}.{_safe(self.embedder)}"
+
+    def is_older_sibling(self, name: str) -> bool:
+        """Whether a name is the same business's collection by another embedder."""
+        return name.startswith(f"{_safe(self.business_id)}.") and name != self.name
+
+
+def _safe(text: str) -> str:
+    """Unchanged when Chroma allows it, otherwise with a hash instead of what was lost."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:100]
+    if plain == text:
+        return plain
+    return f"{plain or 'x'}-{sha256(text.encode()).hexdigest()[:10]}"
+
+
+class ChromaManager:
+    """Async, for the loop that opened it; other threads use `threadsafe`. Each method raises VectorStoreError."""
+
+    def __init__(
+        self, directory: Path, metrics: Metrics, *, clock: Clock, dice: random.Random, options: ManagerOptions
+    ) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._dice = dice
+        self._options = options
+        self._queue = StoreQueue()
+        self._slice = SLICE
+        self._listeners: list[Callable[[], None]] = []
+        self._reopened = 0
+        self._link = ChromaProcess(
+            directory,
+            clock=clock,
+            dice=dice,
+            options=options.child,
+            on_change=self._tell,
+            on_restart=metrics.vector_restarts.inc,
+        )
+        self._server = asyncio.create_task(self._serve(), name="vector store queue")
+        self.threadsafe = ThreadsafeManager(self, asyncio.get_running_loop())
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        directory: Path,
+        metrics: Metrics,
+        *,
+        clock: Clock | None = None,
+        dice: random.Random | None = None,
+        options: ManagerOptions | None = None,
+    ) -> "AsyncIterator[ChromaManager]":
+        """Start the child and go on without waiting for it. The caller owns the data directory."""
+        manager = cls(
+            directory,
+            metrics,
+            clock=clock or SystemClock(),
+            dice=dice or random.Random(),  # noqa: S311 - jitter, not secrets
+            options=options or ManagerOptions(),
+        )
+        try:
+            yield manager
+        finally:
+            await manager._close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the store can be asked now."""
+        return self._link.ready
+
+    @property
+    def crash_looping(self) -> bool:
+        """Whether its process dies, hangs or cannot open its files, again and again."""
+        return self._link.crash_looping
+
+    @property
+    def incarnation(self) -> tuple[int, int]:
+        """Changes whenever the store was opened anew: what it holds must then be looked at again."""
+        return self._link.starts, self._reopened
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it runs."""
+        return self._link.pid
+
+    async def wait_ready(self) -> None:
+        """Return once the store can be asked."""
+        await self._link.wait_ready()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` (in the loop) whenever the store came, went, or was opened anew."""
+        self._listeners.append(listener)
+
+    async def add(self, collection: Collection, ids: Sequence[str], vectors: Vectors) -> None:
+        """Add or replace vectors of shape (len(ids), dimension), in slices with queries and others between them."""
+        start = 0
+        while start < len(ids):
+            end = start + self._slice
+            part = vectors[start:end]
+            header = {
+                "action": "add",
+                "collection": collection.name,
+                "embedder": collection.embedder,
+                "ids": list(ids[start:end]),
+                "dimension": int(vectors.shape[1]),
+            }
+            await self._call("add", collection, header, pack_vectors(part))
+            start = end
+
+    async def query(self, collection: Collection, vector: Vectors, limit: int) -> list[tuple[str, float]]:
+        """(id, cosine similarity) of the nearest, best first; `[]` without such a collection.
+
+        Does not wait for a store that is away: raises VectorStoreUnavailableError at once.
+        """
+        if not self.ready:
+            raise VectorStoreUnavailableError("the vector store is away")
+        row = vector.reshape(1, -1)
+        header = {"action": "query", "collection": collection.name, "limit": limit, "dimension": int(row.shape[1])}
+        try:
+            found = await self._call("query", collection, header, pack_vectors(row))
+        except _MissingCollectionError:
+            return []
+        return [(key, similarity) for key, similarity in found]
+
+    async def delete(self, collection: Collection, ids: Sequence[str]) -> None:
+        """Remove vectors; what is not there is no error."""
+        for start in range(0, len(ids), SLICE):
+            part = list(ids[start : start + SLICE])
+            try:
+                await self._call("delete", collection, {"action": "delete", "ids": part})
+            except _MissingCollectionError:
+                return
+
+    async def ids(self, collection: Collection) -> set[str]:
+        """All ids of a collection; empty without one."""
+        found: set[str] = set()
+        offset = 0
+        while True:
+            try:
+                page = await self._call("ids", collection, {"action": "ids", "offset": offset})
+            except _MissingCollectionError:
+                return found
+            found.update(page)
+            offset += len(page)
+            if len(page) < PAGE:
+                return found
+
+    async def count(self, collection: Collection) -> int:
+        """How many vectors; 0 without such a collection."""
+        try:
+            return int(await self._call("count", collection, {"action": "count"}))
+        except _MissingCollectionError:
+            return 0
+
+    async def drop(self, collection: Collection) -> None:
+        """Remove a collection, if there is one."""
+        await self.drop_named(collection.name)
+
+    async def drop_named(self, name: str) -> None:
+        """Remove a collection by the name that `collections` gave."""
+        try:
+            await self._call("drop", None, {"action": "drop", "collection": name})
+        except _MissingCollectionError:
+            return
+
+    async def collections(self) -> list[str]:
+        """The names of all collections."""
+        return list(await self._call("collections", None, {"action": "collections"}))
+
+    async def erase(self) -> None:
+        """Throw everything away and start with an empty store: the way out of damage."""
+        await self._link.erase()
+
+    async def _call(self, kind: str, collection: Collection | None, header: dict[str, Any], body: bytes = b"") -> Any:
+        if collection is not None:
+            header.setdefault("collection", collection.name)
+        business = collection.business_id if collection else ""
+        seconds = self._options.query_seconds if kind == "query" else self._options.call_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._with_retries(kind, business, header, body, seconds)
+        except TimeoutError as error:
+            raise VectorStoreUnavailableError(f"{kind} took longer than {seconds:g} s") from error
+        except StoreFaultError as fault:
+            raise _error_of(fault) from fault
+
+    async def _with_retries(self, kind: str, business: str, header: dict[str, Any], body: bytes, seconds: float) -> Any:
+        for attempt in range(self._options.retries):
+            try:
+                return await self._ask(kind, business, header, body, seconds)
+            except StoreFaultError as fault:
+                if fault.cause not in RETRIED:
+                    raise
+                logger.warning("vector store, %s: %s; retry %d", kind, fault.cause, attempt + 1)
+                self._metrics.vector_retries.labels(fault.cause).inc()
+                await self._recover(fault.cause, attempt, business)
+        return await self._ask(kind, business, header, body, seconds)
+
+    async def _recover(self, cause: str, attempt: int, business: str) -> None:
+        if attempt:
+            longest = min(self._options.first_pause_seconds * 2.0**attempt, self._options.longest_pause_seconds)
+            await self._clock.sleep(self._dice.uniform(longest / 2, longest))
+        if cause == "lost":
+            await self._link.wait_ready()
+            return
+        try:
+            await self._ask("reopen", business, {"action": "reopen"}, b"", self._options.call_seconds)
+        except StoreFaultError as fault:
+            logger.warning("vector store could not be opened again: %s", fault)
+        self._reopened += 1
+        self._tell()
+
+    async def _ask(self, kind: str, business: str, header: dict[str, Any], body: bytes, seconds: float) -> Any:
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.put(Job(kind, business, header, body, done, time.perf_counter(), seconds))
+        return await done
+
+    async def _serve(self) -> None:
+        while True:
+            job = await self._queue.next()
+            if job.kind != "query":
+                # Queries fail at once while the store is away; what changes it waits for it, within its time-out.
+                await self._link.wait_ready()
+            began = time.perf_counter()
+            self._metrics.vector_wait.labels(job.kind).observe(began - job.asked_at)
+            try:
+                value = await self._link.call(job.header, job.body, job.timeout_seconds)
+            except StoreFaultError as fault:
+                if not job.done.done():
+                    job.done.set_exception(fault)
+            else:
+                if not job.done.done():
+                    job.done.set_result(value)
+            self._measure(job, time.perf_counter() - began)
+
+    def _measure(self, job: Job, seconds: float) -> None:
+        self._metrics.vector_hold.labels(job.kind).observe(seconds)
+        if job.kind == "add" and seconds > 0:
+            fitting = int(len(job.header["ids"]) * SLICE_SECONDS / seconds)
+            self._slice = max(SMALLEST_SLICE, min(SLICE, (self._slice + fitting) // 2))
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    async def _close(self) -> None:
+        self._server.cancel()
+        await asyncio.wait([self._server])
+        await self._link.close()
+
+
+class _MissingCollectionError(VectorStoreError):
+    """There is no such collection."""
+
+
+def _error_of(fault: StoreFaultError) -> VectorStoreError:
+    if fault.cause == "missing":
+        return _MissingCollectionError(str(fault))
+    if fault.cause == "refused":
+        return VectorStoreRequestError(str(fault))
+    return VectorStoreUnavailableError(str(fault), damaged=fault.cause == "damaged")
+
+
+class ThreadsafeManager:
+    """The manager for other threads: the same methods, blocking. Never call it on the manager's own loop."""
+
+    def __init__(self, manager: ChromaManager, loop: asyncio.AbstractEventLoop) -> None:
+        self._manager = manager
+        self._loop = loop
+
+    def add(self, collection: Collection, ids: Sequence[str], vectors: Vectors) -> None:
+        """As ChromaManager.add."""
+        self._wait(self._manager.add(collection, ids, vectors))
+
+    def query(self, collection: Collection, vector: Vectors, limit: int) -> list[tuple[str, float]]:
+        """As ChromaManager.query."""
+        return self._wait(self._manager.query(collection, vector, limit))
+
+    def delete(self, collection: Collection, ids: Sequence[str]) -> None:
+        """As ChromaManager.delete."""
+        self._wait(self._manager.delete(collection, ids))
+
+    def ids(self, collection: Collection) -> set[str]:
+        """As ChromaManager.ids."""
+        return self._wait(self._manager.ids(collection))
+
+    def count(self, collection: Collection) -> int:
+        """As ChromaManager.count."""
+        return self._wait(self._manager.count(collection))
+
+    def _wait(self, call: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()

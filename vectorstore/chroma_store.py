@@ -1,0 +1,160 @@
+"""A Chroma directory, opened in this process. Only the child process uses it (docs/decisions/0004)."""
+
+import contextlib
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vectorstore.frames import Vectors
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+PAGE = 2_000
+
+
+class StoreFaultError(Exception):
+    """Chroma could not do it. `cause` says what may help.
+
+    `reopen`: the connection is lost, locked or read-only: open again and retry. `gone`: the files under us are not
+    those that we opened. `missing`: there is no such collection. `refused`: the request itself is wrong. `damaged`:
+    anything else, after which its files are not to be trusted. `lost`: the child died before it answered. `slow`: it
+    did not answer in time.
+    """
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+REOPEN_HELPS = ("readonly database", "database is locked", "unable to open database", "disk i/o error", "closed")
+
+
+def fault_of(error: Exception) -> StoreFaultError:
+    """What an error of Chroma means for us, told by its words: it has no codes."""
+    if isinstance(error, StoreFaultError):
+        return error
+    words = str(error)
+    lowered = words.lower()
+    if type(error).__name__ == "NotFoundError" or "does not exist" in lowered:
+        return StoreFaultError("missing", words)
+    if isinstance(error, ValueError | TypeError) or type(error).__name__ == "InvalidArgumentError":
+        return StoreFaultError("refused", words)
+    if any(sign in lowered for sign in REOPEN_HELPS):
+        return StoreFaultError("reopen", words)
+    return StoreFaultError("damaged", f"{type(error).__name__}: {words}")
+
+
+class ChromaStore:
+    """Blocking calls on one directory; vectors and ids only, cosine space.
+
+    Each method raises StoreFaultError or an error of Chroma that `fault_of` understands.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._file = directory / "chroma.sqlite3"
+        self._client: ClientAPI | None = None
+        self._collections: dict[str, Collection] = {}
+        self._identity: tuple[int, int] | None = None
+
+    def open(self) -> None:
+        """Open the directory, made when missing."""
+        from chromadb import PersistentClient  # noqa: PLC0415 - half a second and 50 MB: only where it is used
+        from chromadb.config import Settings  # noqa: PLC0415 - the same
+
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._client = PersistentClient(str(self._directory), Settings(anonymized_telemetry=False))
+        self._identity = self._file_identity()
+
+    def reopen(self) -> None:
+        """Close and open again. Without clearing Chroma's client cache a new client fails like the old one."""
+        self.close()
+        self.open()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        from chromadb.api.shared_system_client import SharedSystemClient  # noqa: PLC0415 - as in open
+
+        client, self._client = self._client, None
+        self._collections.clear()
+        if client is not None:
+            with contextlib.suppress(Exception):  # what is broken may also fail to close
+                client.close()  # type: ignore[attr-defined]  # Client has it, the ABC has not
+        SharedSystemClient.clear_system_cache()
+        gc.collect()
+
+    def add(self, name: str, embedder: str, ids: Sequence[str], vectors: Vectors) -> None:
+        """Add or replace vectors of shape (n, dimension)."""
+        self._check()
+        collection = self._collections.get(name) or self._make(name, embedder, vectors.shape[1])
+        collection.upsert(ids=list(ids), embeddings=vectors)
+
+    def query(self, name: str, vector: Vectors, limit: int) -> list[tuple[str, float]]:
+        """(id, cosine similarity), best first."""
+        collection = self._get(name)
+        found = collection.query(query_embeddings=vector, n_results=limit, include=["distances"])
+        distances = found["distances"] or [[]]
+        return [(key, 1.0 - float(distance)) for key, distance in zip(found["ids"][0], distances[0], strict=True)]
+
+    def delete(self, name: str, ids: Sequence[str]) -> None:
+        """Remove vectors; ids that are not there are no error."""
+        self._get(name).delete(ids=list(ids))
+
+    def ids(self, name: str, offset: int) -> list[str]:
+        """A page of at most PAGE ids."""
+        return self._get(name).get(limit=PAGE, offset=offset, include=[])["ids"]
+
+    def count(self, name: str) -> int:
+        """How many vectors."""
+        return self._get(name).count()
+
+    def drop(self, name: str) -> None:
+        """Remove a collection."""
+        self._check()
+        self._collections.pop(name, None)
+        self._opened().delete_collection(name)
+
+    def collections(self) -> list[str]:
+        """The names of all collections."""
+        self._check()
+        found: list[str] = []
+        while page := self._opened().list_collections(limit=PAGE, offset=len(found)):
+            found += [collection.name for collection in page]
+        return found
+
+    def _opened(self) -> "ClientAPI":
+        if self._client is None:
+            raise StoreFaultError("reopen", "the store is closed")
+        return self._client
+
+    def _get(self, name: str) -> "Collection":
+        self._check()
+        if name not in self._collections:
+            self._collections[name] = self._opened().get_collection(name, embedding_function=None)
+        return self._collections[name]
+
+    def _make(self, name: str, embedder: str, dimension: int) -> "Collection":
+        about: dict[str, Any] = {"embedder": embedder, "dimension": dimension, "space": "cosine"}
+        made = self._opened().get_or_create_collection(
+            name,
+            metadata=about,
+            configuration={"hnsw": {"space": "cosine"}},
+            embedding_function=None,
+        )
+        self._collections[name] = made
+        return made
+
+    def _check(self) -> None:
+        # A deleted directory lives on under an open client until something writes: look at the name, not the handle.
+        if self._identity is None or self._file_identity() != self._identity:
+            raise StoreFaultError("gone", "the files of the vector store were removed or replaced")
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
