@@ -1,12 +1,13 @@
 """Structured logs: JSON lines for machines, plain lines for a terminal, secrets and query strings for nobody."""
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
-import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
@@ -17,8 +18,6 @@ _NOISY = ("asyncio", "aiosqlite", "apscheduler", "httpx", "httpcore", "openai", 
 # What Meta and probes ask many times a second is worth a line only to somebody who looks for it.
 _FREQUENT = ("/webhooks/", "/health/", "/metrics")
 
-Event = MutableMapping[str, Any]
-
 
 class Redaction:
     """Replaces known secrets, and what looks like a bearer token, in everything that is logged: a safety net."""
@@ -27,16 +26,44 @@ class Redaction:
         known = sorted({secret for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
-    def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
-        for key, value in event.items():
-            if not isinstance(value, bool | int | float | None):
-                event[key] = self.text(str(value))
-        return event
-
     def text(self, text: str) -> str:
         """The text without secrets."""
         clean = self._known.sub(HIDDEN, text) if self._known else text
         return _BEARER.sub(rf"\1{HIDDEN}", clean)
+
+    def value(self, value: Any) -> Any:
+        """A figure as it is; anything else as text without secrets."""
+        return value if isinstance(value, bool | int | float | None) else self.text(str(value))
+
+
+class StructuredLines(logging.Formatter):
+    """A record as one line: time, level, logger, event, and the fields it brings as `extra={"details": {...}}`.
+
+    JSON, or readable lines when `plain`.
+    """
+
+    def __init__(self, redaction: Redaction, *, plain: bool) -> None:
+        super().__init__()
+        self._redaction = redaction
+        self._plain = plain
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; with a traceback in the field `exception`, or below a plain line."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        event = self._redaction.text(record.getMessage())
+        given = getattr(record, "details", None)
+        details = given if isinstance(given, dict) else {}
+        fields = {str(name): self._redaction.value(value) for name, value in details.items()}
+        trace = self._redaction.text(self.formatException(record.exc_info)) if record.exc_info else ""
+        if self._plain:
+            after = "".join(f" {name}={value}" for name, value in fields.items())
+            line = f"{moment:%H:%M:%S} {record.levelname.lower():<7} {record.name}: {event}{after}"
+            return f"{line}\n{trace}" if trace else line
+        if trace:
+            fields["exception"] = trace
+        head = {"timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+        line_fields = {"level": record.levelname.lower(), "logger": record.name, "event": event}
+        return json.dumps({**head, **line_fields, **fields}, ensure_ascii=False)
 
 
 class AccessLog(AbstractAccessLogger):
@@ -69,22 +96,7 @@ def configure_logging(level: str, *, secrets: Iterable[str] = (), stream: TextIO
     """Send every logger's lines to `stream` (stderr): JSON, or plain lines when it is a terminal."""
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                _details,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                Redaction(secrets),
-                _renderer(plain=target.isatty()),
-            ],
-        )
-    )
+    handler.setFormatter(StructuredLines(Redaction(secrets), plain=target.isatty()))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -93,18 +105,3 @@ def configure_logging(level: str, *, secrets: Iterable[str] = (), stream: TextIO
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)
-
-
-def _renderer(*, plain: bool) -> structlog.typing.Processor:
-    if plain:
-        return structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
-    return structlog.processors.JSONRenderer(ensure_ascii=False)
-
-
-def _details(_logger: Any, _method: str, event: Event) -> Event:
-    """Take over the fields that a line brought along as `extra={"details": {...}}`."""
-    record: logging.LogRecord | None = event.get("_record")
-    details = getattr(record, "details", None)
-    if isinstance(details, dict):
-        event.update(details)
-    return event

@@ -1,0 +1,185 @@
+"""The `concierge` command as people run it: a process, its output, its exit code."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.command_line import main
+from bot.commands.failures import CommandError
+from bot.commands.ingest import found_files
+from bot.data_directory import owned_directory
+from bot.settings import Settings
+from database.records import Passage, new_id
+from tests.fakes.api_desk import ADMIN, api_desk
+from tests.fakes.owner_process import owner_process
+
+pytestmark = pytest.mark.blocking_allowed  # the tests wait for processes
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ["serve", "demo", "ingest", "ask", "doctor", "migrate", "dead-letters list", "dead-letters retry"]
+
+
+async def concierge(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
+    """Run the command in `folder`: exit code, stdout, stderr."""
+    ours = {name.upper() for name in Settings.model_fields}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "import sys; from bot.command_line import main; sys.exit(main())", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT), "CONCIERGE_LOCK_WAIT_SECONDS": "0", **settings},
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_serve_names_every_setting_that_is_missing(tmp_path):
+    """Not 0, within 10 s, no traceback, all of them on stderr."""
+    async with asyncio.timeout(10):
+        code, out, err = await concierge(tmp_path, "serve", PORT="none")
+    assert (code, out) == (78, "")
+    assert "Traceback" not in err
+    for name in ("ACCESS_TOKEN", "PHONE_NUMBER_ID", "VERIFY_TOKEN", "APP_SECRET"):
+        assert f"WHATSAPP_{name}: missing" in err
+    assert "CONCIERGE_ADMIN_TOKEN: missing" in err
+    assert "PORT: " in err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    """--help, without settings."""
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    assert f"usage: concierge {command}" in capsys.readouterr().out
+
+
+def test_a_wrong_command_line_is_2(capsys):
+    """As every tool does it."""
+    with pytest.raises(SystemExit) as ended:
+        main(["dead-letters"])
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+async def test_migrate_makes_the_databases_once(tmp_path):
+    """A second run has nothing to do."""
+    first = await concierge(tmp_path, "migrate")
+    second = await concierge(tmp_path, "migrate", "--json")
+    assert (first[0], second[0]) == (0, 0)
+    assert first[1].splitlines()[0] == "concierge.db ran 0001"
+    assert json.loads(second[1]) == {"migrated": {"concierge.db": [], "knowledge.db": [], "lexical.db": []}}
+
+
+async def test_migrate_is_refused_while_a_server_owns_the_directory(tmp_path):
+    """75, with the pid and the way out; nothing is touched."""
+    with owner_process(tmp_path / "data") as owner:
+        code, _, err = await concierge(tmp_path, "migrate")
+    assert code == 75
+    assert str(owner.pid) in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "data" / "concierge.db").exists()
+
+
+async def test_doctor_says_what_is_wrong(tmp_path):
+    """Versions, the directory, and the settings that `serve` lacks: 1."""
+    await concierge(tmp_path, "migrate")
+    (tmp_path / "data").chmod(0o755)
+    code, out, _ = await concierge(tmp_path, "doctor", "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert report["versions"]["sqlite"].startswith("3.")
+    assert [(each["file"], each["schema"] == each["newest"]) for each in report["databases"]] == [
+        ("concierge.db", True),
+        ("knowledge.db", True),
+        ("lexical.db", True),
+    ]
+    assert "CONCIERGE_ADMIN_TOKEN: missing" in report["problems"]
+    assert any("chmod 700" in problem for problem in report["problems"])
+
+
+async def test_dead_letters_without_a_server(tmp_path):
+    """The command takes the lock itself."""
+    code, out, _ = await concierge(tmp_path, "dead-letters", "list", "--json")
+    assert (code, json.loads(out)) == (0, {"dead_letters": []})
+    code, out, _ = await concierge(tmp_path, "dead-letters", "retry", "--json")
+    assert (code, json.loads(out)) == (0, {"retried": 0})
+
+
+async def test_an_owner_without_an_api_is_said(tmp_path):
+    """A command does not wait for ever for a server that is not ready."""
+    with owner_process(tmp_path / "data") as owner:
+        code, _, err = await concierge(tmp_path, "ask", "When?")
+    assert code == 1
+    assert str(owner.pid) in err
+
+
+@pytest.fixture
+async def served(tmp_path, chat, clock, metrics):
+    """A running server that owns ./data and knows the token of its run.json."""
+    async with owned_directory(tmp_path / "data", clock=clock, wait_seconds=0) as directory:
+        tokens = {"admin": ADMIN, "owner": directory.token}
+        async with api_desk(chat, clock, metrics, tokens=tokens) as desk:
+            await directory.announce("127.0.0.1", desk.client.port or 0, clock.now())
+            yield desk
+
+
+async def test_ask_goes_through_the_running_server(tmp_path, served):
+    """With the token of run.json, not of the environment."""
+    served.knowledge.passages = [Passage(new_id(), new_id(), "hours.pdf", "We open at nine.", 0.9, page=2)]
+    code, out, _ = await concierge(tmp_path, "ask", "When do you open?")
+    assert (code, out) == (0, "At nine.\n  - hours.pdf, page 2 (0.90)\n")
+    assert served.knowledge.asked == [(served.business.id, "When do you open?")]
+    _, out, _ = await concierge(tmp_path, "ask", "--json", "When do you open?")
+    assert json.loads(out)["answered"] is True
+
+
+async def test_ingest_follows_every_file_to_its_end(tmp_path, served):
+    """Folders are walked, a bar is shown, a bad file makes the exit code 1 and does not stop the others."""
+    served.knowledge.quick = True
+    folder = tmp_path / "knowledge"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("first")
+    (folder / "deep" / "b.md").write_text("bad")
+    (folder / "deep" / "image.png").write_text("no")
+    code, out, err = await concierge(tmp_path, "ingest", "knowledge")
+    assert code == 1
+    assert out.splitlines() == ["ready   a.txt (2 pieces)", "failed  b.md: The file is bad."]
+    assert "Left out 1 files" in err
+    assert "100%" in err
+    code, out, err = await concierge(tmp_path, "ingest", "--json", "knowledge/a.txt")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["documents"][0]["status"] == "ready"
+
+
+async def test_an_unknown_business_is_a_sentence(tmp_path, served):
+    """What the server says reaches the person."""
+    code, _, err = await concierge(tmp_path, "ask", "--business", "nobody", "When?")
+    assert code == 1
+    assert "There is no such business." in err
+
+
+async def test_doctor_asks_the_running_server(tmp_path, served):
+    """Its pid, its address, its readiness."""
+    _, out, _ = await concierge(tmp_path, "doctor", "--json")
+    server = json.loads(out)["server"]
+    assert (server["running"], server["pid"]) == (True, os.getpid())
+    assert server["ready"]["status"] == "ok"
+
+
+def test_what_ingest_takes(tmp_path):
+    """A named file whatever its kind; in folders the kinds that can be read, nothing hidden, each once."""
+    for name in ("a.TXT", "b.bin", ".hidden.txt", "sub/c.pdf", ".git/d.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files, skipped = found_files([tmp_path, tmp_path / "b.bin", tmp_path / "a.TXT"])
+    assert [file.relative_to(tmp_path).as_posix() for file in files] == ["a.TXT", "sub/c.pdf", "b.bin"]
+    assert skipped == 1
+    with pytest.raises(CommandError, match="nowhere"):
+        found_files([tmp_path / "nowhere"])
