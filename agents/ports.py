@@ -52,21 +52,29 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What a burst wants. `intents` is never empty, the most important first; `language` is ISO 639-1."""
+    """What a burst wants. `intents` is never empty, the most important first; `language` is ISO 639-1.
+
+    `error` says why the model's word was not used, if it was asked.
+    """
 
     intents: tuple[Intent, ...]
     language: str
     usage: Usage = Usage()
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` is Markdown in the customer's language. Without knowledge, `answered` is False and `sources` empty."""
+    """`text` is Markdown in the customer's language. Without knowledge, `answered` is False and `sources` empty.
+
+    `error` says why the model's word was not used, if it was asked.
+    """
 
     text: str
     answered: bool
     sources: tuple[Passage, ...] = ()
     usage: Usage = Usage()
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

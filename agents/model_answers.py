@@ -1,0 +1,41 @@
+"""Reads the JSON that a chat model was asked for, and nothing else."""
+
+import json
+import re
+from dataclasses import replace
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agents.ports import Completion, ModelError, Usage
+from agents.prompt_files import Prompt
+
+_FENCED = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
+T = TypeVar("T", bound=BaseModel)
+
+
+class NonsenseError(ModelError):
+    """The model answered, but not what it was asked for. `usage` is what the answer cost all the same."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__("the model's answer is not the JSON that it was asked for")
+        self.usage = usage
+
+
+def read_answer(completion: Completion, kind: type[T]) -> T:
+    """The completion as a `kind`; a code fence around it is forgiven, anything else is not. Raises NonsenseError."""
+    fenced = _FENCED.match(completion.text)
+    try:
+        return kind.model_validate_json(fenced.group(1) if fenced else completion.text)
+    except ValidationError as exc:
+        raise NonsenseError(completion.usage) from exc
+
+
+def with_prompt(completion: Completion, prompt: Prompt) -> Completion:
+    """The completion, with the prompt's hash in its usage."""
+    return replace(completion, usage=replace(completion.usage, prompt_hash=prompt.hash))
+
+
+def as_material(**parts: object) -> str:
+    """What a prompt's user message carries: JSON, so that no text can pass for another part of it."""
+    return json.dumps(parts, ensure_ascii=False, indent=1)

@@ -1,0 +1,21 @@
+"""The prompts in `agents/prompts/*.md`, each with the hash that a turn records."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+_HASH_LETTERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A system prompt. `hash` is the beginning of the SHA-256 of its text: the same text, the same hash."""
+
+    text: str
+    hash: str
+
+
+def load_prompt(name: str) -> Prompt:
+    """The prompt `agents/prompts/<name>.md`. Reads a file: call it at the start."""
+    text = files("agents").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
+    return Prompt(text, hashlib.sha256(text.encode()).hexdigest()[:_HASH_LETTERS])

@@ -1,0 +1,125 @@
+"""What to do with a burst: classify it, then answer, greet, hand over, stop or start; always something to say."""
+
+import time
+from dataclasses import replace
+
+from agents.message_classifier import MessageClassifier
+from agents.ports import Burst, Classification, Effects, Reply
+from agents.query_agent import QueryAgent
+from agents.sentences import SentenceName, Sentences
+from database.records import ClosedReason, Intent, Mode
+
+_NO_EFFECTS = Effects()
+
+
+class BurstResponder:
+    """Implements agents.ports.Responder. Holds no state: everything about a conversation comes with its burst."""
+
+    def __init__(self, classifier: MessageClassifier, query_agent: QueryAgent, sentences: Sentences) -> None:
+        self._classifier = classifier
+        self._query_agent = query_agent
+        self._sentences = sentences
+        self._offers = sentences.in_every_language("do_not_know") | sentences.in_every_language("apology")
+
+    async def respond(self, burst: Burst) -> Reply:
+        """Raises only what the knowledge raises: a model that fails is replaced by built-in answers, see `error`."""
+        keyword = self._classifier.keyword(burst.texts)
+        if burst.opted_out and keyword is not Intent.OPT_IN:
+            return self._silent(burst, ClosedReason.OPTED_OUT)
+        if burst.mode is Mode.PERSON and keyword is None:
+            return self._silent(burst, ClosedReason.WITH_PERSON)
+        began = time.perf_counter()
+        classified = self._with_context(burst, await self._classifier.classify(burst), keyword)
+        classify_seconds = time.perf_counter() - began
+        reply = await self._act(burst, classified)
+        return replace(reply, stages={"classify": classify_seconds, **reply.stages})
+
+    def apology(self, language: str | None) -> str:
+        """Markdown."""
+        return self._sentences.say("apology", language)
+
+    def unsupported(self, language: str | None) -> str:
+        """Markdown."""
+        return self._sentences.say("unsupported", language)
+
+    def _with_context(self, burst: Burst, classified: Classification, keyword: Intent | None) -> Classification:
+        """What the classifier cannot know: keywords always hold, and "yes" accepts the person that we offered."""
+        if keyword is not None:
+            others = tuple(intent for intent in classified.intents if intent is not keyword)
+            return replace(classified, intents=(keyword, *others))
+        if self._classifier.says_yes(burst.texts) and self._offered_person(burst):
+            return replace(classified, intents=(Intent.PERSON,))
+        return classified
+
+    def _offered_person(self, burst: Burst) -> bool:
+        last = burst.history[-1] if burst.history else None
+        return (
+            last is not None and not last.by_customer and _plain(last.text) in {_plain(each) for each in self._offers}
+        )
+
+    async def _act(self, burst: Burst, classified: Classification) -> Reply:
+        wanted = set(classified.intents)
+        first = classified.intents[0]
+        if first in {Intent.OPT_OUT, Intent.OPT_IN} or Intent.OPT_OUT in wanted:
+            return self._subscription(classified, stop=first is not Intent.OPT_IN)
+        if Intent.PERSON in wanted:
+            return self._say("hand_over", classified, Effects(mode=Mode.PERSON))
+        if wanted & {Intent.QUESTION, Intent.KNOWLEDGE, Intent.FOLLOW_UP}:
+            return await self._answer(burst, classified)
+        if Intent.GREETING in wanted:
+            return self._say("greeting", classified)
+        if Intent.THANKS in wanted:
+            return self._say("thanks", classified)
+        return await self._other(burst, classified)
+
+    def _subscription(self, classified: Classification, *, stop: bool) -> Reply:
+        return self._say("stop" if stop else "start", classified, Effects(opted_out=stop))
+
+    async def _other(self, burst: Burst, classified: Classification) -> Reply:
+        if self._classifier.asks_nothing(burst.texts):
+            return _reply(classified, closed=ClosedReason.NO_REPLY_NEEDED)
+        if not any(letter.isalnum() for text in burst.texts for letter in text) or self._classifier.says_yes(
+            burst.texts
+        ):
+            return self._say("greeting", classified)  # "?", or a yes to nothing: ask what they need
+        return await self._answer(burst, classified)
+
+    async def _answer(self, burst: Burst, classified: Classification) -> Reply:
+        began = time.perf_counter()
+        answer = await self._query_agent.answer(
+            burst.business_id,
+            "\n".join(self._classifier.asking(burst.texts)),
+            language=classified.language,
+            history=burst.history,
+            use_model=classified.error is None,
+        )
+        return replace(
+            _reply(classified, text=self._query_agent.with_sources(answer, classified.language)),
+            answered=answer.answered,
+            sources=answer.sources,
+            usage=classified.usage + answer.usage,
+            stages={"answer": time.perf_counter() - began},
+            error="; ".join(filter(None, (classified.error, answer.error))) or None,
+        )
+
+    def _say(self, name: SentenceName, classified: Classification, effects: Effects = _NO_EFFECTS) -> Reply:
+        return replace(_reply(classified, text=self._sentences.say(name, classified.language)), effects=effects)
+
+    def _silent(self, burst: Burst, reason: ClosedReason) -> Reply:
+        return Reply((Intent.OTHER,), burst.language or "en", closed=reason)
+
+
+def _reply(classified: Classification, *, text: str | None = None, closed: ClosedReason | None = None) -> Reply:
+    return Reply(
+        classified.intents,
+        classified.language,
+        text=text,
+        closed=closed,
+        usage=classified.usage,
+        error=classified.error,
+    )
+
+
+def _plain(text: str) -> str:
+    """A sentence without the marks of Markdown or WhatsApp: history holds it as it was sent."""
+    return text.replace("*", "").strip()
