@@ -48,7 +48,9 @@ class WebhookSender:
     async def running(self) -> AsyncIterator[None]:
         """Post until the end of the block; what has not arrived by then is dropped."""
         connector = aiohttp.TCPConnector(limit=2 * len(self._lanes))
-        timeout = aiohttp.ClientTimeout(total=self._settings.webhook_timeout_seconds)
+        # Not `total`: that would count the wait for a free connection, too.
+        seconds = self._settings.webhook_timeout_seconds
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as self._session:
             for number, lane in enumerate(self._lanes):
                 self._start(self._serve(lane), f"webhook lane {number}")
