@@ -94,7 +94,7 @@ def chunks_without_vector(version_id: str, embedder: str, after: int, limit: int
 def add_vectors(
     task: DocumentTask, embedder: str, vectors: Sequence[ChunkVector], progress: float, now: int
 ) -> Unit[bool]:
-    """Store a slice of embeddings: progress, so that earlier failures are forgotten. False when deleted."""
+    """Store a slice of embeddings. False, and nothing stored, when the document was deleted."""
 
     async def unit(transaction: Transaction) -> bool:
         if not await move(transaction, task.document_id, DocumentStatus.EMBEDDING, progress, now):
@@ -104,7 +104,6 @@ def add_vectors(
             "ON CONFLICT (chunk_id, embedder) DO UPDATE SET vector = excluded.vector",
             [{"chunk_id": vector.chunk_id, "embedder": embedder, "vector": vector.vector} for vector in vectors],
         )
-        await transaction.run("UPDATE versions SET attempts = 0 WHERE id = :id", {"id": task.version_id})
         return True
 
     return unit

@@ -21,14 +21,13 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class DocumentTask:
-    """A document that is being worked on. `attempts` counts beginnings without progress, this one included."""
+    """A document that is being worked on, as it was when it was taken up."""
 
     document_id: str
     business_id: str
     version_id: str
     filename: str
     status: DocumentStatus
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,36 +133,42 @@ def open_documents() -> Unit[list[tuple[str, str]]]:
     return unit
 
 
-def begin(document_id: str) -> Unit[DocumentTask | None]:
-    """Count a beginning; None when there is nothing to do any more."""
+def open_document(document_id: str) -> Unit[DocumentTask | None]:
+    """What there is to do for a document; None when there is nothing any more."""
 
     async def unit(transaction: Transaction) -> DocumentTask | None:
-        rows = await transaction.all(
-            "UPDATE versions SET attempts = attempts + 1 FROM documents AS d "
-            "WHERE d.id = :id AND versions.document_id = d.id AND versions.number = d.version "
-            "AND d.status NOT IN ('ready', 'failed') AND d.deleted_at IS NULL "
-            "RETURNING versions.id, versions.attempts",
+        row = await transaction.one(
+            "SELECT d.business_id, v.id AS version_id, d.filename, d.status FROM documents AS d "
+            "JOIN versions AS v ON v.document_id = d.id AND v.number = d.version "
+            "WHERE d.id = :id AND d.status NOT IN ('ready', 'failed') AND d.deleted_at IS NULL",
             {"id": document_id},
         )
-        row = await transaction.one(
-            "SELECT business_id, filename, status FROM documents WHERE id = :id", {"id": document_id}
-        )
-        if not rows or row is None:
+        if row is None:
             return None
         status = DocumentStatus(row["status"])
-        return DocumentTask(
-            document_id, row["business_id"], rows[0]["id"], row["filename"], status, rows[0]["attempts"]
-        )
+        return DocumentTask(document_id, row["business_id"], row["version_id"], row["filename"], status)
 
     return unit
 
 
-def release(version_id: str) -> Unit[int]:
-    """Give a document back unharmed: this beginning does not count."""
+def count_attempt(document_id: str) -> Unit[int]:
+    """Note that work begins which could kill this process; how often it began without any progress since."""
+
+    async def unit(transaction: Transaction) -> int:
+        rows = await transaction.all(
+            "UPDATE documents SET attempts = attempts + 1 WHERE id = :id RETURNING attempts", {"id": document_id}
+        )
+        return int(rows[0]["attempts"]) if rows else 0
+
+    return unit
+
+
+def release(document_id: str) -> Unit[int]:
+    """Give a document back unharmed: the beginning does not count."""
 
     async def unit(transaction: Transaction) -> int:
         return await transaction.run(
-            "UPDATE versions SET attempts = attempts - 1 WHERE id = :id AND attempts > 0", {"id": version_id}
+            "UPDATE documents SET attempts = attempts - 1 WHERE id = :id AND attempts > 0", {"id": document_id}
         )
 
     return unit
@@ -179,7 +184,7 @@ def advance(document_id: str, status: DocumentStatus, progress: float, now: int)
 
 
 async def move(transaction: Transaction, document_id: str, status: DocumentStatus, progress: float, now: int) -> bool:
-    """`advance` as a part of a larger unit."""
+    """`advance` as a part of a larger unit. Progress: what went wrong before is forgotten."""
     changed = await transaction.run(
         f"UPDATE documents SET status = :status, progress = :progress, updated_at = :now WHERE id = :id AND {_OPEN}",
         {"id": document_id, "status": status, "progress": progress, "now": now},
@@ -192,8 +197,8 @@ def end_parsing(task: DocumentTask, reading: Reading, progress: float, now: int)
 
     async def unit(transaction: Transaction) -> bool:
         await transaction.run(
-            "UPDATE versions SET mime = :mime, parser = :parser, chunker = :chunker, embedder = :embedder, "
-            "attempts = 0 WHERE id = :id",
+            "UPDATE versions SET mime = :mime, parser = :parser, chunker = :chunker, embedder = :embedder "
+            "WHERE id = :id",
             {
                 "id": task.version_id,
                 "mime": reading.mime,
@@ -221,7 +226,7 @@ def make_live(task: DocumentTask, embedder: str, now: int) -> Unit[int | None]:
         if not rows:
             return None
         await transaction.run(
-            "UPDATE versions SET embedder = :embedder, attempts = 0 WHERE id = :id",
+            "UPDATE versions SET embedder = :embedder WHERE id = :id",
             {"id": task.version_id, "embedder": embedder},
         )
         await _count_change(transaction, task.business_id)

@@ -21,12 +21,12 @@ from database.document_chunks import (
     remove_chunks,
     some_chunk_ids,
 )
-from database.documents import DocumentTask, Reading, advance, end_parsing, make_live
+from database.documents import DocumentTask, Reading, advance, count_attempt, end_parsing, make_live
 from database.engine import Database
 from database.metrics import Metrics
 from database.records import Chunk, DocumentStatus, new_id
 from services.chunker import CHUNKER, ChunkDraft
-from services.document_errors import TOO_MUCH_TEXT, UnreadableDocumentError
+from services.document_errors import KEEPS_FAILING, TOO_MUCH_TEXT, UnreadableDocumentError
 from services.document_files import DocumentFiles
 from services.document_parser import DocumentParser
 from services.knowledge_ports import Embedder, SearchIndex, Vectors
@@ -38,6 +38,7 @@ _EMBED_CHUNKS = 64
 _INDEX_CHUNKS = 128
 _REMOVE_CHUNKS = 200
 _MAX_CHUNKS = 200_000
+_WARM_UP = "Hello"
 # Where the stages end on the way from 0 to 1. How many chunks there will be is not known before parsing is over.
 _PARSING_FROM, _PARSED, _EMBEDDED, _INDEXED = 0.05, 0.3, 0.7, 0.99
 
@@ -60,7 +61,7 @@ class Knowledge:
 class DocumentPipeline:
     """`run` takes one document through what is left of its way."""
 
-    def __init__(self, knowledge: Knowledge, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, knowledge: Knowledge, clock: Clock, metrics: Metrics, attempts: int) -> None:
         self._database = knowledge.database
         self._index = knowledge.index
         self._embedder = knowledge.embedder
@@ -68,6 +69,8 @@ class DocumentPipeline:
         self._files = knowledge.files
         self._clock = clock
         self._metrics = metrics
+        self._attempts = attempts
+        self._warm = False
 
     async def run(self, task: DocumentTask) -> None:
         """Until the document is live.
@@ -112,6 +115,11 @@ class DocumentPipeline:
     async def _embed(self, task: DocumentTask) -> int:
         """Embed what has no vector yet; how many chunks there are."""
         total = await self._database.read(count_of(task.version_id))
+        if not self._warm:
+            # A model that is loading says nothing about the document.
+            await self._embedder.embed([_WARM_UP])
+            self._warm = True
+        await self._count_attempt(task)
         after = -1
         while True:
             chunks = await self._database.read(
@@ -136,6 +144,7 @@ class DocumentPipeline:
 
     async def _add_to_index(self, task: DocumentTask, total: int) -> None:
         await self._advance(task, DocumentStatus.INDEXING, _EMBEDDED)
+        await self._count_attempt(task)
         after = -1
         while True:
             rows = await self._database.read(
@@ -156,6 +165,11 @@ class DocumentPipeline:
         except Exception:
             self._metrics.chunks_failed.inc(len(chunks))
             raise
+
+    async def _count_attempt(self, task: DocumentTask) -> None:
+        """Embedding and indexing run in this process, parsing does not: what kills it here is given up in the end."""
+        if await self._database.write(count_attempt(task.document_id)) > self._attempts:
+            raise UnreadableDocumentError(KEEPS_FAILING)
 
     async def _advance(self, task: DocumentTask, status: DocumentStatus, progress: float) -> None:
         _unless_deleted(await self._database.write(advance(task.document_id, status, progress, self._clock.now())))

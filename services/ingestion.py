@@ -15,18 +15,18 @@ from database.documents import (
     DocumentTask,
     StoredVersion,
     add_document,
-    begin,
     delete_document,
     document,
     documents,
     fail,
+    open_document,
     open_documents,
     release,
     unfinished_among,
 )
 from database.metrics import Metrics
 from database.records import Document, DocumentStatus, new_id
-from services.document_errors import EMPTY, KEEPS_FAILING, NO_SPACE, NOT_NOW, UnreadableDocumentError
+from services.document_errors import EMPTY, NO_SPACE, NOT_NOW, UnreadableDocumentError
 from services.document_files import StoredFile, safe_filename
 from services.document_pipeline import DocumentDeletedError, DocumentPipeline, Knowledge
 from services.document_sweep import DocumentSweep
@@ -44,7 +44,7 @@ _TIME_DIGITS = 16
 class IngestionOptions:
     """What one upload may cost.
 
-    `attempts`: beginnings without progress, each ended by the death of this process, that a document gets.
+    `attempts`: how often this process may die while it embeds or indexes a document, without any progress between.
     `retries`: faults of embedder, index or database, with growing pauses (about an hour in all).
     """
 
@@ -61,7 +61,7 @@ class Ingestion:
         self._database = knowledge.database
         self._files = knowledge.files
         self._parser = knowledge.parser
-        self._pipeline = DocumentPipeline(knowledge, clock, metrics)
+        self._pipeline = DocumentPipeline(knowledge, clock, metrics, options.attempts)
         self._sweep = DocumentSweep(knowledge.database, knowledge.index, knowledge.files)
         self._clock = clock
         self._metrics = metrics
@@ -96,15 +96,15 @@ class Ingestion:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         await self._parser.close()
 
-    async def accept(self, business_id: str, filename: str, content: AsyncIterator[bytes]) -> Document:
+    async def accept(self, business_id: str, filename: str, chunks: AsyncIterator[bytes]) -> Document:
         """Store an upload and queue it. A file that cannot be taken comes back as a document that has failed.
 
-        Beyond the size limit the rest of `content` is left unread. Raises what `content` raises, and sqlite3.Error
+        Beyond the size limit the rest of `chunks` is left unread. Raises what `chunks` raises, and sqlite3.Error
         when not even a row can be stored; nothing is kept then.
         """
         now = self._clock.now()
         version_id = new_id()
-        stored, refusal = await self._stored(version_id, content)
+        stored, refusal = await self._stored(version_id, chunks)
         accepted = Document(
             *(new_id(), business_id, safe_filename(filename)),
             status=DocumentStatus.FAILED if refusal else DocumentStatus.QUEUED,
@@ -151,9 +151,9 @@ class Ingestion:
         """Take away what deleted and failed documents left; how many were cleared."""
         return await self._sweep.run(self._in_hand.__contains__)
 
-    async def _stored(self, version_id: str, content: AsyncIterator[bytes]) -> tuple[StoredFile, str | None]:
+    async def _stored(self, version_id: str, chunks: AsyncIterator[bytes]) -> tuple[StoredFile, str | None]:
         """The stored file and None, or why it was refused. An empty one is not kept."""
-        counted = _Counted(content)
+        counted = _Counted(chunks)
         try:
             stored = await self._files.store(version_id, counted.pieces(), self._options.max_file_bytes)
         except UnreadableDocumentError as error:
@@ -171,12 +171,21 @@ class Ingestion:
     async def _remember(self, accepted: Document, version: StoredVersion) -> None:
         try:
             await self._database.write(add_document(accepted, version))
-        except Exception:
-            await self._files.remove(version.id)
+        except BaseException:
+            # The row may be there all the same: who asked for it is gone, or does not know of it.
+            await asyncio.shield(self._take_back(accepted, version))
             raise
         if accepted.status is DocumentStatus.QUEUED:
             self._queue.put(accepted.business_id, accepted.id)
             self._show_depth()
+
+    async def _take_back(self, accepted: Document, version: StoredVersion) -> None:
+        try:
+            await self.delete(accepted.business_id, accepted.id)
+        except Exception as error:  # noqa: BLE001 - the first error is the one to tell; the next start tidies up
+            logger.warning("an upload that failed could not be taken back: %r", error)
+        finally:
+            await self._files.remove(version.id)
 
     def _spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -201,13 +210,11 @@ class Ingestion:
 
     async def _advance(self, document_id: str) -> None:
         """Work on one document until it is ready, failed or deleted. Raises what may pass by itself."""
-        task = await self._database.write(begin(document_id))
+        task = await self._database.read(open_document(document_id))
         if task is None:
             return
         self._in_hand[document_id] = task
         try:
-            if task.attempts > self._options.attempts:
-                raise UnreadableDocumentError(KEEPS_FAILING)
             await self._pipeline.run(task)
         except UnreadableDocumentError as error:
             await self._fail(task, str(error))
@@ -215,7 +222,7 @@ class Ingestion:
             self._sweep_wanted.set()
         except BaseException:
             # A fault around us or our own stop: it says nothing against the document.
-            await asyncio.shield(self._database.write(release(task.version_id)))
+            await asyncio.shield(self._database.write(release(task.document_id)))
             raise
 
     async def _fail(self, task: DocumentTask, sentence: str) -> None:

@@ -12,6 +12,8 @@ CREATE TABLE documents (
     error_message TEXT,
     bytes INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 1,
+    -- beginnings of work inside this process since the last progress: what keeps killing it is given up
+    attempts INTEGER NOT NULL DEFAULT 0,
     -- what answers: NULL until a version is complete
     live_version_id TEXT,
     -- set by delete: no search finds it from that moment; the rows and files go afterwards
@@ -35,7 +37,6 @@ CREATE TABLE versions (
     parser TEXT,
     chunker TEXT,
     embedder TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     UNIQUE (document_id, number)
 );
