@@ -29,15 +29,16 @@ _LONG_WITHOUT_END = 220
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence as it stands in the passage, table bars aside. `block` counts paragraphs, `listed` marks list items.
+    """A sentence as it stands in the passage, table bars aside. `block` counts paragraphs.
 
     `leads` says that it announces what follows: a heading, a table's head, a question of questions and answers.
+    `begins_line` is for whoever joins sentences again.
     """
 
     text: str
     block: int
     leads: bool
-    listed: bool = False
+    begins_line: bool = False
 
 
 def sentences(text: str) -> list[Sentence]:
@@ -49,13 +50,16 @@ def sentences(text: str) -> list[Sentence]:
                 if found and found[-1].block == block:
                     found[-1] = replace(found[-1], leads=True)  # the row above a table's rule is its head
             elif line.startswith("|"):
-                found.append(Sentence(_row(line), block, leads=False, listed=True))
+                found.append(Sentence(_row(line), block, leads=False, begins_line=True))
             elif _LIST_ITEM.match(line) and len(line) <= _LONG_WITHOUT_END:
-                found.append(Sentence(line, block, leads=line.endswith(_ANNOUNCES), listed=True))
+                found.append(Sentence(line, block, leads=line.endswith(_ANNOUNCES), begins_line=True))
             else:
                 pieces = _pieces(line)
                 alone = number == 0 and len(pieces) == 1
-                found.extend(Sentence(piece, block, _leads(piece, alone=alone)) for piece in pieces)
+                found.extend(
+                    Sentence(piece, block, _leads(piece, alone=alone), begins_line=place == 0)
+                    for place, piece in enumerate(pieces)
+                )
     return [sentence for sentence in found if sentence.text]
 
 
