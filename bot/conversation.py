@@ -142,6 +142,9 @@ def _build(
 
 async def _forget(database: Database, clock: Clock, options: ConversationOptions) -> None:
     now = clock.now()
-    unit = forget_old(now - options.keep_bodies_days * DAY_MS, now - options.keep_keys_days * DAY_MS, FORGET_ROWS)
-    while await database.write(unit):
+    bodies_before, keys_before = now - options.keep_bodies_days * DAY_MS, now - options.keep_keys_days * DAY_MS
+    looked_at, went = 0, 1
+    while went:
+        found = await database.write(forget_old(bodies_before, keys_before, FORGET_ROWS, looked_at))
+        looked_at, went = found.looked_at, found.rows
         await clock.sleep(0.02)  # a slice at a time: chat goes first

@@ -62,12 +62,13 @@ class Database:
             stack.push_async_callback(writer.close)
             yield cls(path, options, writer, readers)
 
-    async def write(self, unit: Unit[T], *, first: bool = False) -> T:
+    async def write(self, unit: Unit[T], *, first: bool = False, timeout_seconds: float | None = None) -> T:
         """Run a unit in the writer; its value once it is on disk (fsync). `first` goes before everything that waits.
 
-        A caller that is cancelled must assume that it happened; a unit that has not begun is withdrawn.
+        A caller that is cancelled must assume that it happened; a unit that has not begun is withdrawn. The same
+        holds for the TimeoutError that comes after `timeout_seconds`.
         """
-        value: T = await self._writer.submit(unit, first=first)
+        value: T = await self._writer.submit(unit, first=first, timeout_seconds=timeout_seconds)
         return value
 
     async def read(self, unit: Unit[T]) -> T:

@@ -155,19 +155,27 @@ def retry_dead(ids: Sequence[int] | None) -> Unit[int]:
     return unit
 
 
-def forget_old(bodies_before: int, keys_before: int, limit: int) -> Unit[int]:
-    """Drop raw bodies and dedupe keys that are past their time, at most `limit` of each; how many went.
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A slice of forgetting: how many rows went, and the POST up to which bodies have been looked at."""
 
-    What waits and what is dead keeps its body, whatever its age.
+    rows: int
+    looked_at: int
+
+
+def forget_old(bodies_before: int, keys_before: int, limit: int, after: int = 0) -> Unit[Forgotten]:
+    """Drop raw bodies and dedupe keys that are past their time, looking at `limit` rows of each, oldest first.
+
+    Bodies are looked at from the POST behind `after`. What waits and what is dead keeps its body, whatever its age.
     """
 
-    async def unit(transaction: Transaction) -> int:
-        bodies = await transaction.run(
-            "UPDATE inbox_posts SET body = NULL WHERE id IN ("
-            " SELECT p.id FROM inbox_posts p WHERE p.body IS NOT NULL AND p.received_at < :before"
-            " AND NOT EXISTS (SELECT 1 FROM inbox_events e WHERE e.post_id = p.id AND e.state IN ('waiting', 'dead'))"
-            " ORDER BY p.received_at LIMIT :limit)",
-            {"before": bodies_before, "limit": limit},
+    async def unit(transaction: Transaction) -> Forgotten:
+        bodies = await transaction.all(
+            "UPDATE inbox_posts SET body = NULL WHERE received_at < :before AND id IN ("
+            " SELECT id FROM inbox_posts WHERE id > :after ORDER BY id LIMIT :limit)"
+            " AND id NOT IN (SELECT post_id FROM inbox_events WHERE state = 'waiting')"
+            " AND id NOT IN (SELECT post_id FROM inbox_events WHERE state = 'dead') RETURNING id",
+            {"before": bodies_before, "after": after, "limit": limit},
         )
         events = await transaction.run(
             "DELETE FROM inbox_events WHERE id IN (SELECT id FROM ("
@@ -175,13 +183,14 @@ def forget_old(bodies_before: int, keys_before: int, limit: int) -> Unit[int]:
             " WHERE received_at < :before AND state IN ('handled', 'ignored'))",
             {"before": keys_before, "limit": limit},
         )
+        # ids grow with time: before the oldest event's POST there is none with an event
         posts = await transaction.run(
-            "DELETE FROM inbox_posts WHERE id IN (SELECT id FROM ("
-            " SELECT id, received_at, body FROM inbox_posts ORDER BY id LIMIT :limit) p"
-            " WHERE received_at < :before AND body IS NULL"
-            " AND NOT EXISTS (SELECT 1 FROM inbox_events e WHERE e.post_id = p.id))",
+            "DELETE FROM inbox_posts WHERE body IS NULL AND received_at < :before AND id IN ("
+            " SELECT id FROM inbox_posts ORDER BY id LIMIT :limit)"
+            " AND id < coalesce((SELECT post_id FROM inbox_events ORDER BY id LIMIT 1), id + 1)",
             {"before": keys_before, "limit": limit},
         )
-        return bodies + events + posts
+        looked_at = max((row["id"] for row in bodies), default=after)
+        return Forgotten(len(bodies) + events + posts, looked_at)
 
     return unit

@@ -32,7 +32,8 @@ class Metrics:
 
     def _inbox(self) -> None:
         self.posts = self._counter("webhook_posts_total", "Webhook requests by answer", "answer")
-        self.events_accepted = self._counter("events_accepted_total", "Events on disk", "kind")
+        self.events_accepted = self._counter("events_accepted_total", "Events on disk")
+        self.posts_unsplittable = self._counter("webhook_posts_unsplittable_total", "Signed POSTs kept raw")
         self.events_duplicate = self._counter("events_duplicate_total", "Events that we had already")
         self.events_dead = self._counter("events_dead_total", "Events that cannot mean anything")
         self.events_ignored = self._counter("events_ignored_total", "Events that are not for us", "kind")
@@ -65,7 +66,9 @@ class Metrics:
         self.commit_seconds = self._histogram(
             "database_commit_seconds", "A group from BEGIN to the end of COMMIT", "file"
         )
-        self.writer_wait = self._histogram("database_writer_wait_seconds", "From asking to being begun", "file")
+        self.writer_wait = self._histogram(
+            "database_writer_wait_seconds", "The longest wait in a group, from asking to being begun", "file"
+        )
 
     def _knowledge(self) -> None:
         self.vector_wait = self._histogram("vector_lock_wait_seconds", "Waiting for the vector store", "kind")

@@ -1,6 +1,5 @@
 """Keeps what the webhook receives: on disk before anybody is told that it arrived."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -34,7 +33,9 @@ class Inbox:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._metrics = metrics
+        self._accepted = metrics.events_accepted
+        self._unsplittable = metrics.posts_unsplittable
+        self._duplicate = metrics.events_duplicate
         self._timeout_seconds = timeout_seconds
         self._door = door
         self._on_arrival = on_arrival
@@ -51,8 +52,7 @@ class Inbox:
             events, error = [], str(reason)
         unit = keep_post(app, body, events, self._clock.now(), error)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                new = await self._database.write(unit, first=True)
+            new = await self._database.write(unit, first=True, timeout_seconds=self._timeout_seconds)
         except Exception as fault:
             self._door.close()
             logger.error("the inbox cannot commit: %s", type(fault).__name__)  # noqa: TRY400 - no trace a request
@@ -64,7 +64,9 @@ class Inbox:
 
     def _count(self, events: int, new: int, error: str | None) -> None:
         if error:
-            self._metrics.events_accepted.labels("unsplittable").inc()
+            self._unsplittable.inc()
             logger.warning("a signed POST could not be split and is kept raw: %s", error)
-        self._metrics.events_accepted.labels("event").inc(new)
-        self._metrics.events_duplicate.inc(events - new)
+        if new:
+            self._accepted.inc(new)
+        if new < events:
+            self._duplicate.inc(events - new)

@@ -107,7 +107,7 @@ class InboxMachine(OnDatabase):
 
     @rule()
     def forget_bodies(self) -> None:
-        self.write(forget_old(self.now + 1, 0, 3))
+        self.write(forget_old(self.now + 1, 0, 3, 0))
 
     @invariant()
     def every_event_is_waiting_or_was_handled_once(self) -> None:

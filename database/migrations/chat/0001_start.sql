@@ -175,7 +175,6 @@ CREATE TABLE inbox_posts (
     error TEXT,
     received_at INTEGER NOT NULL
 );
-CREATE INDEX inbox_posts_raw ON inbox_posts (received_at) WHERE body IS NOT NULL;
 CREATE TABLE inbox_events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     post_id INTEGER NOT NULL,
@@ -189,7 +188,6 @@ CREATE TABLE inbox_events (
     received_at INTEGER NOT NULL
 );
 CREATE INDEX inbox_events_waiting ON inbox_events (id) WHERE state = 'waiting';
-CREATE INDEX inbox_events_of_post ON inbox_events (post_id);
 CREATE INDEX inbox_events_dead ON inbox_events (id) WHERE state = 'dead';
 -- a status that came before the answer to the send that it speaks of
 CREATE INDEX inbox_events_early ON inbox_events (subject) WHERE state = 'ignored' AND kind = 'status';

@@ -1,0 +1,186 @@
+"""What search, index and repair read of knowledge.db: chunks, their embeddings, and which of them are live."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from database.transaction import Row, Transaction, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWords:
+    """What the lexical index takes of a chunk; `wanted` is False when its document was deleted."""
+
+    n: int
+    id: str
+    business_id: str
+    body: str
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedChunk:
+    """A chunk that has an embedding, by number and id."""
+
+    n: int
+    id: str
+    business_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChunk:
+    """A chunk that may answer now."""
+
+    n: int
+    id: str
+    document_id: str
+    filename: str
+    text: str
+    heading: str | None
+    page: int | None
+
+
+def embedded_text(heading: str | None, text: str) -> str:
+    """What both legs of the search are given of a chunk: the path of headings above it, and its text."""
+    return f"{heading}\n{text}" if heading else text
+
+
+def words_after(n: int, limit: int) -> Unit[list[ChunkWords]]:
+    """The next chunks behind `n`, of every business and version."""
+
+    async def unit(transaction: Transaction) -> list[ChunkWords]:
+        rows = await transaction.all(
+            f"{_WORDS} WHERE c.n > :n ORDER BY c.n LIMIT :limit",
+            {"n": n, "limit": limit},
+        )
+        return [_words(row) for row in rows]
+
+    return unit
+
+
+def words_of(numbers: Sequence[int]) -> Unit[list[ChunkWords]]:
+    """The chunks with these numbers, in order."""
+    names, parameters = _listed("n", numbers)
+
+    async def unit(transaction: Transaction) -> list[ChunkWords]:
+        rows = await transaction.all(f"{_WORDS} WHERE c.n IN ({names}) ORDER BY c.n", parameters)
+        return [_words(row) for row in rows]
+
+    return unit
+
+
+def numbered_ids(after: int, limit: int) -> Unit[list[tuple[int, str]]]:
+    """Number and id of the next chunks behind `after` whose documents are not deleted."""
+
+    async def unit(transaction: Transaction) -> list[tuple[int, str]]:
+        rows = await transaction.all(
+            "SELECT c.n, c.id FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
+            "WHERE c.n > :after AND d.deleted_at IS NULL ORDER BY c.n LIMIT :limit",
+            {"after": after, "limit": limit},
+        )
+        return [(row["n"], row["id"]) for row in rows]
+
+    return unit
+
+
+def last_number() -> Unit[int]:
+    """The highest number that a chunk ever had, also when it is gone (SQLite keeps it; PostgreSQL: the sequence)."""
+
+    async def unit(transaction: Transaction) -> int:
+        row = await transaction.one("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
+        return int(row["seq"]) if row else 0
+
+    return unit
+
+
+def embedded_after(embedder: str, after: int, limit: int) -> Unit[list[EmbeddedChunk]]:
+    """The next chunks behind `after` with an embedding of this embedder whose documents are not deleted."""
+
+    async def unit(transaction: Transaction) -> list[EmbeddedChunk]:
+        rows = await transaction.all(
+            "SELECT c.n, c.id, c.business_id FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
+            "JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
+            "WHERE c.n > :after AND d.deleted_at IS NULL ORDER BY c.n LIMIT :limit",
+            {"embedder": embedder, "after": after, "limit": limit},
+        )
+        return [EmbeddedChunk(row["n"], row["id"], row["business_id"]) for row in rows]
+
+    return unit
+
+
+def vectors_of(embedder: str, ids: Sequence[str]) -> Unit[list[tuple[str, bytes]]]:
+    """Id and stored embedding (float32, little endian) of those chunks that have one."""
+    names, parameters = _listed("id", ids)
+
+    async def unit(transaction: Transaction) -> list[tuple[str, bytes]]:
+        rows = await transaction.all(
+            f"SELECT chunk_id, vector FROM embeddings WHERE embedder = :embedder AND chunk_id IN ({names})",
+            parameters | {"embedder": embedder},
+        )
+        return [(row["chunk_id"], row["vector"]) for row in rows]
+
+    return unit
+
+
+def known_among(ids: Sequence[str]) -> Unit[set[str]]:
+    """Those ids whose chunks are there and whose documents are not deleted."""
+    names, parameters = _listed("id", ids)
+
+    async def unit(transaction: Transaction) -> set[str]:
+        rows = await transaction.all(
+            "SELECT c.id FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
+            f"WHERE c.id IN ({names}) AND d.deleted_at IS NULL",
+            parameters,
+        )
+        return {row["id"] for row in rows}
+
+    return unit
+
+
+def live_among(business_id: str, numbers: Iterable[int], ids: Iterable[str]) -> Unit[list[LiveChunk]]:
+    """Those chunks of this business, named by number or id, that may answer: of a live version, not deleted."""
+    number_names, number_parameters = _listed("n", numbers)
+    id_names, id_parameters = _listed("id", ids)
+
+    async def unit(transaction: Transaction) -> list[LiveChunk]:
+        rows = await transaction.all(
+            "SELECT c.n, c.id, c.document_id, d.filename, c.text, c.heading, c.page FROM chunks AS c "
+            "JOIN documents AS d ON d.id = c.document_id AND d.live_version_id = c.version_id "
+            f"WHERE (c.n IN ({number_names}) OR c.id IN ({id_names})) "
+            "AND c.business_id = :business_id AND d.business_id = :business_id AND d.deleted_at IS NULL",
+            number_parameters | id_parameters | {"business_id": business_id},
+        )
+        return [LiveChunk(**dict(row)) for row in rows]
+
+    return unit
+
+
+def has_live(business_id: str) -> Unit[bool]:
+    """Whether the business has any document that may answer."""
+
+    async def unit(transaction: Transaction) -> bool:
+        row = await transaction.one(
+            "SELECT 1 FROM documents WHERE business_id = :business_id AND live_version_id IS NOT NULL "
+            "AND deleted_at IS NULL LIMIT 1",
+            {"business_id": business_id},
+        )
+        return row is not None
+
+    return unit
+
+
+_WORDS = (
+    "SELECT c.n, c.id, c.business_id, c.heading, c.text, d.deleted_at IS NULL AS wanted "
+    "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id"
+)
+
+
+def _words(row: Row) -> ChunkWords:
+    body = embedded_text(row["heading"], row["text"])
+    return ChunkWords(row["n"], row["id"], row["business_id"], body, bool(row["wanted"]))
+
+
+def _listed(name: str, values: Iterable[Any]) -> tuple[str, dict[str, Any]]:
+    """The names for an IN list and their values: (":n0, :n1", {"n0": …, "n1": …})."""
+    parameters = {f"{name}{i}": value for i, value in enumerate(values)}
+    return ", ".join(f":{key}" for key in parameters), parameters

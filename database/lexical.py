@@ -1,0 +1,195 @@
+"""The lexical leg of the search: words of every chunk in lexical.db, which is derived and rebuilt at will."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from database.chunks import last_number, numbered_ids, words_after, words_of
+from database.engine import Database, DatabaseClosedError, DatabaseOptions
+from database.lexical_units import add_words, find_words, indexed_after, remove_words, watermark
+from database.metrics import Metrics
+from database.migrations import NewerDatabaseError
+from database.transaction import Unit
+from database.words import query_words
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+SLICE = 64
+PAGE = 2_000
+KNOWN_WORDS = 4_096
+WORD_BUDGET = 5_000
+_BROKEN = ("malformed", "not a database", "no such table", "corrupt", "disk i/o error", "vtable constructor failed")
+
+
+class LexicalError(Exception):
+    """The index did not do it now. When it is `damaged`, `repair` makes it anew; the cause is chained."""
+
+
+class LexicalIndex:
+    """Takes its words from knowledge.db. Every method raises LexicalError."""
+
+    def __init__(self, path: Path, knowledge: Database, metrics: Metrics, *, word_budget: int = WORD_BUDGET) -> None:
+        self._path = path
+        self._knowledge = knowledge
+        self._metrics = metrics
+        self._word_budget = word_budget
+        self._stack = AsyncExitStack()
+        self._database: Database | None = None
+        self._catching_up = asyncio.Lock()
+        # (business, word) → (chunks of the business when it was counted, document frequency)
+        self._frequencies: dict[tuple[str, str], tuple[int, int]] = {}
+        self._sizes: dict[str, int] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: Path, knowledge: Database, metrics: Metrics, *, word_budget: int = WORD_BUDGET
+    ) -> "AsyncIterator[LexicalIndex]":
+        """Open the file; one that cannot be opened is deleted, for `repair` to fill. The caller owns the directory.
+
+        `word_budget` bounds what a query costs: the summed document frequency of the words it is asked with.
+        """
+        index = cls(path, knowledge, metrics, word_budget=word_budget)
+        try:
+            await index._open()
+            yield index
+        finally:
+            await index._stack.aclose()
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the file must be made anew."""
+        return self._database is None
+
+    async def search(self, business_id: str, query: str, limit: int) -> list[tuple[int, float]]:
+        """(chunk number, bm25; higher is better), best first; live or not."""
+        words = query_words(query)
+        size = self._sizes.get(business_id, 0)
+        counts = {
+            word: self._frequencies[business_id, word] for word in words if (business_id, word) in self._frequencies
+        }
+        known = {word: frequency for word, (then, frequency) in counts.items() if _similar(then, size)}
+        found = await self._read(find_words(business_id, words, limit, self._word_budget, known))
+        self._sizes[business_id] = found.chunks
+        for word, count in found.counted.items():
+            self._remember((business_id, word), (found.chunks, count))
+        return found.hits
+
+    async def catch_up(self) -> int:
+        """Index every chunk of knowledge.db behind the watermark, in slices; how many."""
+        done = 0
+        async with self._catching_up:
+            after = await self._read(watermark())
+            while chunks := await self._knowledge.read(words_after(after, SLICE)):
+                unit = add_words(chunks)
+                await self._write(unit)
+                after = chunks[-1].n
+                done += len(chunks)
+        return done
+
+    async def remove(self, chunk_ids: Sequence[str]) -> int:
+        """Forget chunks, known or not; how many there were."""
+        removed = 0
+        for start in range(0, len(chunk_ids), SLICE):
+            unit = remove_words(chunk_ids[start : start + SLICE])
+            removed += await self._write(unit)
+        return removed
+
+    async def repair(self) -> tuple[int, int]:
+        """Make the index what knowledge.db says, by comparing the sets; how many chunks were added and removed."""
+        if not self.damaged and await self._from_another_time():
+            await self._discard(self._database)
+        if self.damaged:
+            await self._open()
+        added = await self.catch_up()
+        have = await _all_pages(lambda after: self._read(indexed_after(after, PAGE)))
+        # Read after the index: what came in between is in both, or is only missing and added a second time.
+        want = await _all_pages(lambda after: self._knowledge.read(numbered_ids(after, PAGE)))
+        mark = await self._read(watermark())
+        removed = await self.remove([chunk_id for _, chunk_id in have - want])
+        missing = sorted(n for n, _ in want - have if n <= mark)
+        for start in range(0, len(missing), SLICE):
+            chunks = await self._knowledge.read(words_of(missing[start : start + SLICE]))
+            if chunks:
+                await self._write(add_words(chunks))
+        return added + len(missing), removed
+
+    async def _from_another_time(self) -> bool:
+        """Whether the index knows more chunks than knowledge.db ever had: that file was replaced by an older one."""
+        try:
+            mark = await self._read(watermark())
+        except LexicalError:
+            return False
+        return mark > await self._knowledge.read(last_number())
+
+    async def _read(self, unit: Unit[T]) -> T:
+        return await self._guarded(lambda database: database.read(unit))
+
+    async def _write(self, unit: Unit[T]) -> T:
+        return await self._guarded(lambda database: database.write(unit))
+
+    async def _guarded(self, use: Callable[[Database], Awaitable[T]]) -> T:
+        database = self._database
+        if database is None:
+            raise LexicalError("lexical.db is being made anew")
+        try:
+            return await use(database)
+        except (sqlite3.Error, TimeoutError, DatabaseClosedError, ValueError) as error:
+            if any(sign in str(error).lower() for sign in _BROKEN):
+                logger.warning("lexical.db is damaged and will be made anew: %s", error)
+                await self._discard(database)
+            elif isinstance(error, ValueError) and self._database is database:
+                raise  # not the way that a connection says that it was closed under us
+            raise LexicalError(str(error)) from error
+
+    async def _open(self) -> None:
+        try:
+            self._database = await self._stack.enter_async_context(self._opened())
+        except (sqlite3.Error, NewerDatabaseError) as error:
+            logger.warning("lexical.db cannot be opened and is made anew: %s", error)
+            self._delete()
+            self._database = await self._stack.enter_async_context(self._opened())
+
+    def _opened(self) -> AbstractAsyncContextManager[Database]:
+        return Database.open(self._path, DatabaseOptions("lexical", writer_cache_mb=16), self._metrics)
+
+    async def _discard(self, database: Database | None) -> None:
+        if database is None or self._database is not database:
+            return
+        self._database = None
+        self._frequencies.clear()
+        self._sizes.clear()
+        stack, self._stack = self._stack, AsyncExitStack()
+        try:
+            await stack.aclose()
+        except sqlite3.Error as error:
+            logger.warning("lexical.db did not close: %s", error)
+        self._delete()
+
+    def _delete(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def _remember(self, key: tuple[str, str], count: tuple[int, int]) -> None:
+        if len(self._frequencies) >= KNOWN_WORDS:
+            self._frequencies.pop(next(iter(self._frequencies)))
+        self._frequencies[key] = count
+
+
+def _similar(then: int, now: int) -> bool:
+    """Whether what was counted still tells rare from common: the business has changed by less than a tenth."""
+    return abs(now - then) * 10 <= then
+
+
+async def _all_pages(page: Callable[[int], Awaitable[list[tuple[int, str]]]]) -> set[tuple[int, str]]:
+    found: set[tuple[int, str]] = set()
+    after = 0
+    while rows := await page(after):
+        found.update(rows)
+        after = rows[-1][0]
+    return found
