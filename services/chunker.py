@@ -196,12 +196,14 @@ def _gathered(sentences: Iterator[str], aim: float) -> Iterator[str]:
 
 def _fitting(sentence: str) -> Iterator[str]:
     """The sentence, cut at spaces when it is too long, and between characters when a word alone is."""
-    while len(sentence) > MAX_CHARACTERS:
-        end = max(sentence.rfind(" ", 1, AIM_CHARACTERS), sentence.rfind("\n", 1, AIM_CHARACTERS)) + 1
-        if end <= 1:
-            end = AIM_CHARACTERS
-            while end > 1 and (unicodedata.combining(sentence[end]) or sentence[end] in "\u200d\ufe0f"):
+    start = 0
+    while len(sentence) - start > MAX_CHARACTERS:
+        limit = start + AIM_CHARACTERS
+        end = max(sentence.rfind(" ", start + 1, limit), sentence.rfind("\n", start + 1, limit)) + 1
+        if not end:
+            end = limit
+            while end > start + 1 and (unicodedata.combining(sentence[end]) or sentence[end] in "\u200d\ufe0f"):
                 end -= 1
-        yield sentence[:end]
-        sentence = sentence[end:]
-    yield sentence
+        yield sentence[start:end]
+        start = end
+    yield sentence[start:]
