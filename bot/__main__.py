@@ -1,6 +1,7 @@
-"""`python -m bot`: the same as the `concierge` command."""
+"""`python -m bot` is the command `concierge`."""
+
+import sys
 
 from bot.command_line import main
 
-if __name__ == "__main__":
-    main()
+sys.exit(main())
