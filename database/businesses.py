@@ -17,7 +17,7 @@ class Number:
 
 
 def ensure_default(number_id: str, now: int) -> Unit[Business]:
-    """The first business, its app and its number, made when they are missing (first start)."""
+    """The first business, its app and its number, made when they are missing (first start). "" is no number yet."""
 
     async def unit(transaction: Transaction) -> Business:
         await transaction.run(

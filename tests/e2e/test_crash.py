@@ -31,7 +31,7 @@ SETTINGS = {
 
 async def chat(simulator: Simulator, customer: str, dice: random.Random, over: asyncio.Event) -> list[str]:
     """One customer: bursts of one to three messages, some of them posted again; the wamids."""
-    written = []
+    written: list[str] = []
     while not over.is_set():
         for part in range(dice.randint(1, 3)):
             times = 3 if dice.random() < 0.1 else 1

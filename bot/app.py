@@ -1,0 +1,187 @@
+"""The composition root: opens everything, bottom layer first, and closes it in reverse, also on failure."""
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from agents.ports import LanguageModel
+from bot.api.needs import API, ApiNeeds
+from bot.api.routes import install_api
+from bot.conversation import Conversation, ConversationOptions, running_conversation
+from bot.data_directory import DATABASE_FILES, OWNED, OwnedDirectory, owned_directory
+from bot.health import HEALTH, Check, Component, HealthNeeds, State, database_check, disk_check, install_health
+from bot.knowledge import RunningKnowledge, running_knowledge
+from bot.settings import Settings
+from bot.webhook import DEFAULT_APP, MAX_BODY_BYTES, WEBHOOK, Webhook, install_webhook
+from database.businesses import ensure_default
+from database.clock import Clock, SystemClock
+from database.engine import Database, DatabaseOptions
+from database.metrics import Metrics
+from services.delivery_rules import DeliveryOptions
+from services.message_batcher import BatchWindow
+from services.scheduler import running_scheduler
+from services.turns import TurnOptions
+from services.whatsapp.client import WhatsAppClient
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is not ours: time, chance and the model. All that a test replaces.
+
+    `model` None means: as the settings say.
+    """
+
+    clock: Clock
+    dice: random.Random
+    model: LanguageModel | None = None
+
+    @classmethod
+    def real(cls) -> "Outside":
+        """The machine's clock and its chance."""
+        return cls(SystemClock(), random.Random())  # noqa: S311 - it spreads retries, it guards nothing
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBot:
+    """What the doors need of everything that runs behind them."""
+
+    directory: OwnedDirectory
+    conversation: Conversation
+    api: ApiNeeds
+    health: HealthNeeds
+    webhook: Webhook
+
+
+def create_app(settings: Settings, outside: Outside) -> web.Application:
+    """The server. Entering it owns the data directory; leaving it stops gracefully.
+
+    Raises, when it starts: OwnedError, DataDirectoryError, NewerDatabaseError, sqlite3.Error.
+    """
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    install_webhook(app)
+    install_health(app)
+    install_api(app, outside.clock)
+
+    async def run(app: web.Application) -> AsyncIterator[None]:
+        async with running_bot(settings, outside) as bot:
+            app[OWNED] = bot.directory
+            app[API] = bot.api
+            app[HEALTH] = bot.health
+            app[WEBHOOK] = bot.webhook
+            bot.conversation.door.open()
+            yield
+
+    app.cleanup_ctx.append(run)
+    return app
+
+
+@asynccontextmanager
+async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[RunningBot]:
+    """Everything behind the doors, for the length of the block."""
+    metrics = Metrics()
+    clock, dice = outside.clock, outside.dice
+    async with AsyncExitStack() as stack:
+        directory = await stack.enter_async_context(
+            owned_directory(settings.concierge_data_dir, clock=clock, wait_seconds=settings.concierge_lock_wait_seconds)
+        )
+        knowledge = await stack.enter_async_context(
+            running_knowledge(directory.path, settings, clock, dice, metrics, model=outside.model)
+        )
+        chat = await stack.enter_async_context(_open_chat(directory.path, settings, metrics))
+        await chat.write(ensure_default(settings.whatsapp_phone_number_id, clock.now()))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        line = WhatsAppClient(
+            session,
+            api_url=settings.whatsapp_api_url,
+            api_version=settings.whatsapp_api_version,
+            access_token=settings.whatsapp_access_token.get_secret_value(),
+        )
+        conversation = await stack.enter_async_context(
+            running_conversation(chat, knowledge.responder, line, clock, dice, metrics, _conversation_options(settings))
+        )
+        await stack.enter_async_context(running_scheduler(conversation.sweeps, clock, metrics))
+        tokens = {"admin": settings.concierge_admin_token.get_secret_value(), "owner": directory.token}
+        yield RunningBot(
+            directory=directory,
+            conversation=conversation,
+            api=_api_needs(settings, chat, knowledge, conversation, clock, tokens),
+            health=HealthNeeds(
+                _checks(directory.path, chat, knowledge, conversation),
+                metrics.registry,
+                tokens,
+                metrics_public=settings.concierge_metrics_public,
+            ),
+            webhook=Webhook(
+                conversation.inbox,
+                {DEFAULT_APP: settings.app_secrets},
+                settings.whatsapp_verify_token.get_secret_value(),
+                metrics,
+            ),
+        )
+
+
+def _open_chat(path: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:
+    options = DatabaseOptions("chat", busy_timeout_seconds=settings.concierge_busy_timeout_seconds)
+    return Database.open(path / DATABASE_FILES["chat"], options, metrics)
+
+
+def _conversation_options(settings: Settings) -> ConversationOptions:
+    return ConversationOptions(
+        window=BatchWindow(settings.concierge_batch_quiet_seconds, settings.concierge_batch_max_seconds),
+        turns=TurnOptions(
+            max_turns=settings.concierge_max_turns,
+            lease_seconds=settings.concierge_turn_lease_seconds,
+            reply_max_age_seconds=settings.concierge_reply_max_age_seconds,
+        ),
+        delivery=DeliveryOptions(
+            grace_seconds=settings.concierge_delivery_grace_seconds,
+            number_rate=settings.concierge_number_rate,
+            reply_max_age_seconds=settings.concierge_reply_max_age_seconds,
+        ),
+        inbox_timeout_seconds=settings.concierge_inbox_timeout_seconds,
+        stop_grace_seconds=settings.concierge_stop_grace_seconds,
+        keep_bodies_days=settings.concierge_inbox_keep_days,
+        keep_keys_days=settings.concierge_dedupe_keep_days,
+    )
+
+
+def _api_needs(
+    settings: Settings,
+    chat: Database,
+    knowledge: RunningKnowledge,
+    conversation: Conversation,
+    clock: Clock,
+    tokens: Mapping[str, str],
+) -> ApiNeeds:
+    return ApiNeeds(
+        chat=chat,
+        ingestion=knowledge.ingestion,
+        knowledge=knowledge.index,
+        asker=knowledge.asker,
+        clock=clock,
+        tokens=tokens,
+        requests_per_second=settings.concierge_api_rate,
+        max_upload_files=settings.concierge_max_upload_files,
+        wake_intake=conversation.intake.wake,
+    )
+
+
+def _checks(
+    directory: Path, chat: Database, knowledge: RunningKnowledge, conversation: Conversation
+) -> dict[str, Check]:
+    async def delivery() -> Component:
+        problem = conversation.delivery.problem
+        return Component(State.DEGRADED, {"problem": problem}) if problem else Component(State.OK)
+
+    return {
+        "chat": database_check(chat),
+        "knowledge": database_check(knowledge.database),
+        "vectors": knowledge.check,
+        "delivery": delivery,
+        "disk": disk_check(directory),
+    }

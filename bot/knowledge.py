@@ -1,0 +1,166 @@
+"""Wires the knowledge: its databases, the vector store, the embedder, the search, ingestion, and the agents on top."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.chat_model import ModelOptions, OpenAIChatModel
+from agents.language_packs import load_language_packs
+from agents.message_classifier import MessageClassifier
+from agents.ports import LanguageModel, Responder
+from agents.query_agent import QueryAgent
+from agents.responder import BurstResponder
+from agents.sentences import Sentences
+from bot.data_directory import DATABASE_FILES
+from bot.health import Check, Component, State
+from bot.settings import Settings
+from database.clock import Clock
+from database.engine import Database, DatabaseOptions
+from database.lexical import LexicalIndex
+from database.metrics import Metrics
+from services.document_files import DocumentFiles
+from services.document_parser import DocumentParser, ParserLimits
+from services.document_pipeline import Knowledge
+from services.ingestion import Ingestion, IngestionOptions
+from vectorstore.chroma_manager import ChromaManager
+from vectorstore.embedders import Embedder
+from vectorstore.index_healer import IndexHealer
+from vectorstore.knowledge_index import KnowledgeIndex
+from vectorstore.openai_embedder import OpenAIEmbedder, OpenAIEmbedderOptions
+from vectorstore.wordllama_embedder import WordLlamaEmbedder
+
+UPLOADS = "uploads"
+CHROMA = "chroma"
+MEGABYTE = 1024 * 1024
+DRAIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningKnowledge:
+    """What the doors and the conversation need of the knowledge."""
+
+    database: Database
+    index: KnowledgeIndex
+    ingestion: Ingestion
+    responder: Responder
+    asker: QueryAgent
+    check: Check
+
+
+@asynccontextmanager
+async def running_knowledge(
+    directory: Path,
+    settings: Settings,
+    clock: Clock,
+    dice: random.Random,
+    metrics: Metrics,
+    *,
+    model: LanguageModel | None = None,
+) -> AsyncIterator[RunningKnowledge]:
+    """Open the knowledge of a data directory that the caller owns, and go on with what was left undone.
+
+    `model` None means: as the settings say.
+    """
+    async with AsyncExitStack() as stack:
+        # the child process starts while everything else opens
+        vectors = await stack.enter_async_context(
+            ChromaManager.open(directory / CHROMA, metrics, clock=clock, dice=dice)
+        )
+        database = await stack.enter_async_context(_open_database(directory, settings, metrics))
+        words = await stack.enter_async_context(
+            LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics)
+        )
+        embedder = _embedder(stack, settings, clock, dice, metrics)
+        healer = await stack.enter_async_context(
+            IndexHealer.running(database, words, vectors, embedder.name, clock=clock, dice=dice)
+        )
+        index = KnowledgeIndex(database, words, vectors, embedder, healer, metrics)
+        ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
+        packs = await asyncio.to_thread(load_language_packs)
+        chosen = model or _model(settings, clock, dice, metrics)
+        asker = QueryAgent(index, chosen, packs)
+        responder = BurstResponder(MessageClassifier(chosen, packs), asker, Sentences(packs))
+        yield RunningKnowledge(database, index, ingestion, responder, asker, _check(index))
+
+
+def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:
+    options = DatabaseOptions("knowledge", busy_timeout_seconds=settings.concierge_busy_timeout_seconds, mmap_mb=256)
+    return Database.open(directory / DATABASE_FILES["knowledge"], options, metrics)
+
+
+def _embedder(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, dice: random.Random, metrics: Metrics
+) -> Embedder:
+    if settings.concierge_embedder == "wordllama":
+        local = WordLlamaEmbedder()
+        stack.callback(local.close)
+        return local
+    options = OpenAIEmbedderOptions(
+        api_key=settings.openai_api_key.get_secret_value(),
+        model=settings.concierge_embedding_model,
+        base_url=settings.openai_base_url or None,
+        timeout_seconds=settings.concierge_model_timeout_seconds,
+        retries=settings.concierge_model_retries,
+    )
+    return OpenAIEmbedder(options, metrics, clock=clock, dice=dice)
+
+
+def _model(settings: Settings, clock: Clock, dice: random.Random, metrics: Metrics) -> LanguageModel | None:
+    key = settings.openai_api_key.get_secret_value()
+    if not key:
+        return None
+    options = ModelOptions(
+        model=settings.concierge_chat_model,
+        api_key=key,
+        base_url=settings.openai_base_url,
+        timeout_seconds=settings.concierge_model_timeout_seconds,
+        retries=settings.concierge_model_retries,
+        concurrency=settings.concierge_model_concurrency,
+        prices=settings.concierge_model_prices,
+    )
+    return OpenAIChatModel(options, clock, dice, metrics)
+
+
+async def _ingestion(
+    stack: AsyncExitStack,
+    directory: Path,
+    settings: Settings,
+    database: Database,
+    index: KnowledgeIndex,
+    embedder: Embedder,
+    clock: Clock,
+    metrics: Metrics,
+) -> Ingestion:
+    limits = ParserLimits(
+        children=settings.concierge_parser_processes,
+        seconds=settings.concierge_parser_seconds,
+        memory_mb=settings.concierge_parser_memory_mb,
+    )
+    parts = Knowledge(
+        database=database,
+        index=index,
+        embedder=embedder,
+        parser=DocumentParser(clock, limits),
+        files=DocumentFiles(directory / UPLOADS),
+    )
+    options = IngestionOptions(
+        max_file_bytes=settings.concierge_max_upload_mb * MEGABYTE, workers=settings.concierge_parser_processes
+    )
+    ingestion = Ingestion(parts, clock, metrics, options)
+    await ingestion.start()
+    stack.push_async_callback(ingestion.drain, DRAIN_SECONDS)
+    return ingestion
+
+
+def _check(index: KnowledgeIndex) -> Check:
+    async def check() -> Component:
+        state = index.state()
+        facts = {"vectors": state.vectors, "words": state.words}
+        if state.degraded is None:
+            return Component(State.OK, facts)
+        return Component(State.DEGRADED, {**facts, "problem": state.degraded})
+
+    return check
