@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 SLICE = 64
 PAGE = 2_000
 KNOWN_WORDS = 4_096
+COMMON = 200
 WORD_BUDGET = 5_000
 _BROKEN = ("malformed", "not a database", "no such table", "corrupt", "disk i/o error", "vtable constructor failed")
 
@@ -77,7 +78,9 @@ class LexicalIndex:
         found = await self._read(find_words(business_id, words, limit, self._word_budget, known))
         self._sizes[business_id] = found.chunks
         for word, count in found.counted.items():
-            self._remember((business_id, word), (found.chunks, count))
+            # Rare words are counted anew each time, which is cheap: an old count would hide a new document.
+            if count >= COMMON:
+                self._remember((business_id, word), (found.chunks, count))
         return found.hits
 
     async def catch_up(self) -> int:

@@ -93,7 +93,10 @@ class Business:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document that a search found. `text` is the original, at most 1,200 characters; `score` is 0..1."""
+    """A piece of a document that a search found. `text` is the original, at most 1,200 characters; `score` is 0..1.
+
+    `cosine` is the similarity of question and passage by their embeddings, None where no embedding was asked.
+    """
 
     chunk_id: str
     document_id: str
@@ -102,6 +105,7 @@ class Passage:
     score: float
     page: int | None = None
     heading: str | None = None
+    cosine: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class ManagerOptions:
     """Seconds that a call may take, waiting included, and how a fault is retried."""
 
     query_seconds: float = 2.0
-    call_seconds: float = 30.0
+    call_seconds: float = 10.0
     retries: int = 5
     first_pause_seconds: float = 0.05
     longest_pause_seconds: float = 2.0
@@ -76,9 +76,11 @@ class Collection:
         """The name in Chroma: 3 to 512 characters of letters, digits, `.`, `_`, `-`."""
         return f"{_safe(self.business_id)}.{_safe(self.embedder)}"
 
-    def is_older_sibling(self, name: str) -> bool:
-        """Whether a name is the same business's collection by another embedder."""
-        return name.startswith(f"{_safe(self.business_id)}.") and name != self.name
+    @classmethod
+    def named(cls, name: str, embedder: str) -> "Collection | None":
+        """The collection with this name, if it is one of this embedder's."""
+        business_id, _, made_by = name.partition(".")
+        return cls(business_id, embedder) if made_by == _safe(embedder) else None
 
 
 def _safe(text: str) -> str:
@@ -103,6 +105,7 @@ class ChromaManager:
         self._slice = SLICE
         self._listeners: list[Callable[[], None]] = []
         self._reopened = 0
+        self._news = asyncio.Event()
         self._link = ChromaProcess(
             directory,
             clock=clock,
@@ -159,8 +162,11 @@ class ChromaManager:
         return self._link.pid
 
     async def wait_ready(self) -> None:
-        """Return once the store can be asked."""
-        await self._link.wait_ready()
+        """Return once the store can be asked. Raises VectorStoreUnavailableError when it is crash-looping."""
+        while not self.ready:
+            if self.crash_looping:
+                raise VectorStoreUnavailableError("the vector store does not come up", damaged=True)
+            await self._news.wait()
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` (in the loop) whenever the store came, went, or was opened anew."""
@@ -229,12 +235,8 @@ class ChromaManager:
 
     async def drop(self, collection: Collection) -> None:
         """Remove a collection, if there is one."""
-        await self.drop_named(collection.name)
-
-    async def drop_named(self, name: str) -> None:
-        """Remove a collection by the name that `collections` gave."""
         try:
-            await self._call("drop", None, {"action": "drop", "collection": name})
+            await self._call("drop", collection, {"action": "drop"})
         except _MissingCollectionError:
             return
 
@@ -315,6 +317,8 @@ class ChromaManager:
             self._slice = max(SMALLEST_SLICE, min(SLICE, (self._slice + fitting) // 2))
 
     def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
         for listener in self._listeners:
             listener()
 

@@ -83,7 +83,6 @@ class ChromaProcess:
         self._failures = 0
         self._erased_at = 0
         self._calls = 0
-        self.fault: StoreFaultError | None = None
         self.starts = 0
         self._task = asyncio.create_task(self._keep_running(), name="chroma child")
 
@@ -226,12 +225,12 @@ class ChromaProcess:
             async with asyncio.timeout(self._options.start_seconds):
                 answer, _ = await read(running.reader)
         except (BrokenFrameError, TimeoutError) as error:
-            self.fault = StoreFaultError("damaged", "the vector store's process died while it opened the directory")
-            raise OSError(str(self.fault)) from error
+            raise OSError("it died while it opened the directory") from error
         if "cause" in answer:
-            self.fault = StoreFaultError(answer["cause"], answer["message"])
-            raise OSError(str(self.fault))
-        self.fault = None
+            if answer["cause"] == "damaged":
+                # It said so itself: no need to see it fail again.
+                self._failures += CRASH_LOOP
+            raise OSError(answer["message"])
         self.starts += 1
         self._set_usable(usable=True)
 

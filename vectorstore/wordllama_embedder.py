@@ -1,0 +1,97 @@
+"""The default embedder: WordLlama's weights out of its wheel; no network, no cost, thousands of chunks a second."""
+
+import asyncio
+import importlib.util
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vectorstore.embedders import EmbeddingError
+from vectorstore.frames import Vectors
+
+DIMENSION = 256
+SLICE_TEXTS = 16
+QUERY_TEXTS = 4
+
+
+class WordLlamaEmbedder:
+    """Loaded at the first use, in a thread. A few texts (queries) never wait behind many (an upload)."""
+
+    name = "wordllama-256"
+    dimension = DIMENSION
+
+    def __init__(self) -> None:
+        self._queries = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
+        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="embed-bulk")
+        self._loading = threading.Lock()
+        self._model: Any = None
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """As Embedder.embed; in slices, so that no call holds the interpreter lock for long."""
+        executor = self._queries if len(texts) <= QUERY_TEXTS else self._bulk
+        loop = asyncio.get_running_loop()
+        parts = [
+            await loop.run_in_executor(executor, self._embed, list(texts[start : start + SLICE_TEXTS]))
+            for start in range(0, len(texts), SLICE_TEXTS)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, DIMENSION), np.float32)
+
+    async def load(self) -> None:
+        """Load the weights now rather than at the first use."""
+        await asyncio.get_running_loop().run_in_executor(self._queries, self._loaded)
+
+    def close(self) -> None:
+        """End the threads, once they have finished what they are at."""
+        self._queries.shutdown(wait=False, cancel_futures=True)
+        self._bulk.shutdown(wait=False, cancel_futures=True)
+
+    def _loaded(self) -> Any:
+        with self._loading:
+            if self._model is None:
+                self._model = _load()
+            return self._model
+
+    def _embed(self, texts: list[str]) -> Vectors:
+        model = self._loaded()
+        vectors = np.empty((len(texts), DIMENSION), np.float32)
+        # Text by text: WordLlama's own embed() pads the slice to its longest text and multiplies by a mask.
+        for row, encoding in enumerate(model.tokenizer.encode_batch(texts, add_special_tokens=False)):
+            vectors[row] = _pooled(model.embedding, encoding.ids)
+        return vectors
+
+
+def _pooled(weights: Vectors, ids: list[int]) -> Vectors:
+    """The mean of the words' vectors, of length 1; a text without words gets the first axis."""
+    if ids:
+        mean: Vectors = weights[np.minimum(ids, len(weights) - 1)].mean(axis=0)
+        length = float(np.linalg.norm(mean))
+        if length > 0:
+            return mean / np.float32(length)
+    axis = np.zeros(DIMENSION, np.float32)
+    axis[0] = 1.0
+    return axis
+
+
+def _load() -> Any:
+    # Rayon's threads would take both cores of a small machine from the event loop.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    found = importlib.util.find_spec("wordllama")
+    if found is None or found.origin is None:
+        raise EmbeddingError("the package wordllama is not installed")
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    from wordllama import WordLlama  # noqa: PLC0415 - half a second and 40 MB: only where it is used
+
+    # Its import calls logging.basicConfig, which is not its business.
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    # Offline: without cache_dir it looks for its tokenizer in the wrong folder, then in the network.
+    model = WordLlama.load(cache_dir=Path(found.origin).parent, dim=DIMENSION, disable_download=True)
+    model.tokenizer.no_padding()
+    return model
