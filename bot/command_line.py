@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ from database.migrations import NewerDatabaseError
 Asked = argparse.Namespace
 Work = Callable[[Asked], int]
 
+# what a person can do something about: a sentence is enough
+EXPECTED = (SettingsError, DataDirectoryError, CommandError, NewerDatabaseError, sqlite3.DatabaseError)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code (docs/operations.md lists them)."""
@@ -26,23 +30,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work: Work = asked.work
     try:
         return work(asked)
-    except SettingsError as error:
-        return _ended(error, Exit.SETTINGS)
-    except OwnedError as error:
-        return _ended(error, Exit.OWNED)
-    except (CommandError, DataDirectoryError, NewerDatabaseError) as error:
-        return _ended(error, Exit.FAILED)
+    except EXPECTED as error:
+        return _ended(error)
     except KeyboardInterrupt:
-        return _ended("Stopped.", Exit.INTERRUPTED)
+        complain("concierge: Stopped.")
+        return Exit.INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has gone: nothing is left to say, not even by the interpreter at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
 
 
-def _ended(why: object, code: Exit) -> int:
-    complain(f"concierge: {why}")
-    return code
+def _ended(error: Exception) -> int:
+    if isinstance(error, sqlite3.DatabaseError):
+        complain(f"concierge: A database cannot be used: {error}. `concierge doctor` looks at each.")
+    else:
+        complain(f"concierge: {error}")
+    if isinstance(error, SettingsError):
+        return Exit.SETTINGS
+    return Exit.OWNED if isinstance(error, OwnedError) else Exit.FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

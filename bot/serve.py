@@ -17,6 +17,7 @@ from database.schema_report import sqlite_library
 
 logger = logging.getLogger(__name__)
 
+SHORTEST_TOKEN = 16
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -37,6 +38,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 async def _serve(settings: Settings) -> None:
+    if len(settings.concierge_admin_token.get_secret_value()) < SHORTEST_TOKEN:
+        logger.warning("CONCIERGE_ADMIN_TOKEN is short enough to be guessed: `openssl rand -hex 32` makes a better one")
     stop = asyncio.Event()
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

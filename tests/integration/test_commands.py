@@ -77,6 +77,16 @@ async def test_migrate_makes_the_databases_once(tmp_path):
     assert json.loads(second[1]) == {"migrated": {"concierge.db": [], "knowledge.db": [], "lexical.db": []}}
 
 
+async def test_a_broken_database_is_a_sentence(tmp_path):
+    """No traceback for a file that is none of ours."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "concierge.db").write_bytes(b"not a database at all" * 100)
+    code, _, err = await concierge(tmp_path, "migrate")
+    assert code == 1
+    assert "not a database" in err
+    assert "Traceback" not in err
+
+
 async def test_migrate_is_refused_while_a_server_owns_the_directory(tmp_path):
     """75, with the pid and the way out; nothing is touched."""
     with owner_process(tmp_path / "data") as owner:
