@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from database.chunks import embedded_text
 from database.clock import Clock
 from database.document_chunks import (
     ChunkVector,
@@ -98,8 +99,9 @@ class DocumentPipeline:
 
     async def _parse(self, task: DocumentTask) -> None:
         await self._advance(task, DocumentStatus.PARSING, _PARSING_FROM)
-        # What a parse that was cut off has left: nothing has seen these chunks yet.
+        # What a parse that was cut off has left; the words of it may be indexed already.
         while ids := await self._database.read(some_chunk_ids(task.document_id, _REMOVE_CHUNKS)):
+            await self._index.remove(task.business_id, ids)
             await self._database.write(remove_chunks(ids))
         slices = _Numbered(task)
         sink = partial(self._store, task, slices)
@@ -135,7 +137,7 @@ class DocumentPipeline:
 
     async def _vectors(self, chunks: list[Chunk]) -> list[ChunkVector]:
         try:
-            vectors = await self._embedder.embed([_embedded_text(chunk) for chunk in chunks])
+            vectors = await self._embedder.embed([embedded_text(chunk.heading, chunk.text) for chunk in chunks])
         except Exception:
             self._metrics.chunks_failed.inc(len(chunks))
             raise
@@ -195,10 +197,6 @@ class _Numbered:
         ]
         self.count += len(chunks)
         return chunks
-
-
-def _embedded_text(chunk: Chunk) -> str:
-    return f"{chunk.heading}\n{chunk.text}" if chunk.heading else chunk.text
 
 
 def _unless_deleted(went_on: bool) -> None:  # noqa: FBT001 - a unit's answer

@@ -44,7 +44,7 @@ async def chunk_rows(transaction: Transaction) -> list[Row]:
     )
 
 
-@pytest.mark.blocking_allowed
+@pytest.mark.blocking_allowed  # it starts and kills processes itself
 @pytest.mark.timeout(120)
 async def test_killed_again_and_again(tmp_path):
     """After kills at random instants every accepted document is ready with each of its chunks exactly once."""
