@@ -29,7 +29,7 @@ def tracer() -> str:
 async def test_every_answered_post_was_synced_to_disk(tmp_path: Path) -> None:
     """Twenty POSTs, one after another, cost at least twenty syncs of concierge.db's log before their answers."""
     trace = tmp_path / "trace"
-    prefix = (tracer(), "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(trace))
+    prefix = (tracer(), "-D", "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(trace))
     server = Server(tmp_path / "data", "http://127.0.0.1:9", prefix=prefix)
     async with running_server(server), server.api() as session:
         for n in range(POSTS):
