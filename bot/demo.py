@@ -119,6 +119,7 @@ def _simulator_settings(settings: Settings) -> SimulatorSettings:
         phone_number_id=settings.whatsapp_phone_number_id,
         webhook_url=f"{server}/webhooks/whatsapp",
         business_name=BUSINESS_NAME,
+        check_window=False,  # it has forgotten who wrote before the last stop
         status_delays_seconds=STATUS_DELAYS_SECONDS,
         server_url=server,
         admin_token=settings.concierge_admin_token.get_secret_value(),

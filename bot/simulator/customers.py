@@ -65,7 +65,8 @@ class Customer:
     phone: str | None
     username: str | None = None
     last_wrote_at: int | None = None
-    pair_due: float = 0.0
+    burst_at: float = 0.0
+    burst_size: int = 0
     bubbles: deque[Bubble] = field(default_factory=deque)
     unseen: deque[SentMessage] = field(default_factory=lambda: deque(maxlen=UNSEEN_LIMIT))
 

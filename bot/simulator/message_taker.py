@@ -122,10 +122,11 @@ class MessageTaker:
         if not self._world.settings.check_pair_rate:
             return
         now = self._world.clock.monotonic()
-        due = max(customer.pair_due, now)
-        if due - now > PAIR_SECONDS * (PAIR_BURST - 1):
+        if now >= customer.burst_at + PAIR_SECONDS * customer.burst_size:
+            customer.burst_at, customer.burst_size = now, 0
+        elif customer.burst_size >= PAIR_BURST or now >= customer.burst_at + PAIR_SECONDS:
             raise MetaRefusalError(131056, "Too many messages sent to this customer in a short time.")
-        customer.pair_due = due + PAIR_SECONDS
+        customer.burst_size += 1
 
     def _events(self, taken: Taken, customer: Customer) -> list[WebhookEvent]:
         fate = self._fate()
