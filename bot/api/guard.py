@@ -4,6 +4,7 @@ import errno
 import hmac
 import logging
 import math
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -106,12 +107,18 @@ def _unauthorized() -> ProblemError:
     )
 
 
+def _is_full_disk(error: Exception) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in FULL_DISK
+
+
 def _refusal(request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, ProblemError):
         return problem_response(error)
     if isinstance(error, web.HTTPException):
         return problem_response(from_http(error))
-    if isinstance(error, OSError) and error.errno in FULL_DISK:
+    if _is_full_disk(error):
         return problem_response(ProblemError(HTTPStatus.INSUFFICIENT_STORAGE, "The server's disk is full."))
     number = new_id()
     logger.error("%s %s failed (%s)", request.method, request.rel_url.raw_path, number, exc_info=error)

@@ -1,5 +1,7 @@
 """Documents through the API: streamed uploads, pages, and nothing of anybody else's."""
 
+import sqlite3
+
 import aiohttp
 import pytest
 
@@ -11,6 +13,19 @@ from tests.fakes.api_desk import ADMIN, api_desk
 async def desk(chat, clock, metrics):
     async with api_desk(chat, clock, metrics) as desk:
         yield desk
+
+
+def full_database() -> sqlite3.OperationalError:
+    """What SQLite raises when a database may not grow."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA max_page_count = 1")
+    try:
+        connection.execute("CREATE TABLE wide AS SELECT randomblob(100000)")
+    except sqlite3.OperationalError as error:
+        return error
+    finally:
+        connection.close()
+    raise AssertionError("the database grew")
 
 
 def form(*files: tuple[str, bytes]) -> aiohttp.FormData:
@@ -111,9 +126,10 @@ async def test_too_many_files_are_refused_whole(desk):
     assert not desk.knowledge.documents
 
 
-async def test_a_full_disk_is_said(desk):
-    """507: nothing is wrong with the file."""
-    desk.knowledge.fault = OSError(28, "No space left on device")
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), full_database()])
+async def test_a_full_disk_is_said(desk, fault):
+    """507: nothing is wrong with the file, whether the file or its row had no room."""
+    desk.knowledge.fault = fault
     response = await desk.client.post(f"{desk.path}/documents", data=form(("a.txt", b"x")))
     assert response.status == 507
 

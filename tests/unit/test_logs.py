@@ -3,12 +3,13 @@
 import io
 import json
 import logging
+import sys
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from bot.logs import AccessLog, configure_logging
+from bot.logs import AccessLog, Redaction, StructuredLines, configure_logging
 
 SECRET = 'EAAG"very\\secret'
 
@@ -51,6 +52,20 @@ def test_secrets_are_hidden_wherever_they_stand(lines):
     assert "very" not in text
     assert "abc123" not in text
     assert "[hidden]" in text
+
+
+def test_a_terminal_gets_plain_lines():
+    """A person reads time, level, logger and text, and below it the traceback, as clean as the JSON."""
+    formatter = StructuredLines(Redaction([SECRET]), plain=True)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        failed = sys.exc_info()
+    record = logging.LogRecord("bot.serve", logging.ERROR, "", 0, "failed %d times", (3,), failed)
+    record.details = {"port": 8080}
+    line, *trace = formatter.format(record).splitlines()
+    assert line.split(" ", 1)[1] == "error   bot.serve: failed 3 times port=8080"
+    assert trace[-1] == "ValueError: [hidden]"
 
 
 def test_ordinary_words_are_not_hidden(lines):
