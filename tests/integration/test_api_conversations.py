@@ -20,7 +20,13 @@ async def desk(chat, clock, metrics):
 
 def conversation(business_id: str, number: str, began: int = ADDED, lines: int = 0):
     """A unit that stores a conversation whose lines come in turn from the customer and from us."""
-    ids: dict[str, Any] = {"id": new_id(), "contact": new_id(), "business": business_id, "number": number, "began": began}
+    ids: dict[str, Any] = {
+        "id": new_id(),
+        "contact": new_id(),
+        "business": business_id,
+        "number": number,
+        "began": began,
+    }
 
     async def unit(transaction: Transaction) -> str:
         await transaction.run(
