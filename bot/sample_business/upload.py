@@ -14,14 +14,16 @@ PATIENCE_SECONDS = 120.0
 
 
 async def add_sample(server_url: str, admin_token: str, clock: Clock) -> list[tuple[str, str]]:
-    """Upload the files and return when all have been read; (filename, what was wrong) of those that were not."""
+    """Upload the files that are not there yet and return when all have been read.
+
+    Gives (filename, what was wrong) of those that could not be read.
+    """
     url = f"{server_url}/api/v1/businesses/default/documents"
     async with aiohttp.ClientSession(
         headers={"Authorization": f"Bearer {admin_token}"},
         raise_for_status=True,
     ) as session:
-        async with session.post(url, data=_form()) as answer:
-            waiting: list[dict[str, Any]] = (await answer.json())["documents"]
+        waiting = await _uploaded(session, url)
         failed = []
         give_up_at = clock.monotonic() + PATIENCE_SECONDS
         while waiting:
@@ -37,9 +39,16 @@ async def add_sample(server_url: str, admin_token: str, clock: Clock) -> list[tu
         return failed
 
 
-def _form() -> aiohttp.FormData:
-    form = aiohttp.FormData()
-    for path in sorted(FOLDER.iterdir()):
-        if path.suffix in KINDS:
+async def _uploaded(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    async with session.get(url, params={"limit": "100"}) as answer:
+        documents: list[dict[str, Any]] = (await answer.json())["documents"]
+    # An earlier start may have been ended before everything was read.
+    there = {document["filename"] for document in documents}
+    missing = [path for path in sorted(FOLDER.iterdir()) if path.suffix in KINDS and path.name not in there]
+    if missing:
+        form = aiohttp.FormData()
+        for path in missing:
             form.add_field("files", path.read_bytes(), filename=path.name)
-    return form
+        async with session.post(url, data=form) as answer:
+            documents += (await answer.json())["documents"]
+    return documents

@@ -90,6 +90,16 @@ async def test_the_demo_answers_from_its_sample_and_ends_cleanly(tmp_path):
     assert "Traceback" not in (tmp_path / "stderr.txt").read_text()
 
 
+async def test_an_interrupted_first_start_is_made_good(tmp_path):
+    """When the first start ended before the sample was marked as read, the next one adds nothing twice."""
+    async with demo(tmp_path) as first:
+        assert await first.stop() == 0
+    (tmp_path / "demo-data" / "demo.json").write_text('{"sample_added": false}')
+    async with demo(tmp_path) as second:
+        assert len((await second.get("/simulator/knowledge"))["documents"]) == 6
+        assert await second.stop() == 0
+
+
 async def test_a_taken_port_is_passed_over(tmp_path):
     """When the port is taken, the demo listens on the next free one and says so."""
     with socket.socket() as taken:
