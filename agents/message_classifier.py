@@ -1,18 +1,19 @@
 """Decides what a burst of messages wants, and in which language: by a model where there is one, by rules otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agents.intent_rules import IntentRules
 from agents.language_detector import LanguageDetector
-from agents.language_packs import LanguagePack, load_language_packs
+from agents.language_packs import LanguagePack
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
 from agents.ports import Burst, Classification, Completion, LanguageModel, ModelError, Usage
 from agents.prompt_files import load_prompt
 from database.records import Intent
 
+_PROMPT = load_prompt("classify")
 _HISTORY_LINES = 6
 # What a model may say; knowledge and follow-ups are not offered to customers.
 _OFFERED = frozenset(
@@ -45,14 +46,12 @@ class _Sorted(BaseModel):
 
 
 class MessageClassifier:
-    """`model` None means rules alone. Reads language files and a prompt when it is made."""
+    """`model` None means rules alone; `packs` are the bot's languages (agents/language_packs.py)."""
 
-    def __init__(self, model: LanguageModel | None, packs: dict[str, LanguagePack] | None = None) -> None:
-        packs = load_language_packs() if packs is None else packs
+    def __init__(self, model: LanguageModel | None, packs: Mapping[str, LanguagePack]) -> None:
         self._model = model
         self._rules = IntentRules(packs)
         self._languages = LanguageDetector(packs)
-        self._prompt = load_prompt("classify")
 
     def keyword(self, texts: Sequence[str]) -> Intent | None:
         """OPT_OUT or OPT_IN when a whole message says nothing else, in any of our languages; no model is asked."""
@@ -76,7 +75,7 @@ class MessageClassifier:
             return self._by_rules(burst)
         completion: Completion | None = None
         try:
-            completion = with_prompt(await self._model.complete(self._prompt.text, _material(burst)), self._prompt)
+            completion = with_prompt(await self._model.complete(_PROMPT.text, _material(burst)), _PROMPT)
             said = read_answer(completion, _Sorted)
         except NonsenseError as exc:
             return replace(self._by_rules(burst), usage=exc.usage, error=f"classifier: {exc}")

@@ -16,6 +16,6 @@ class Prompt:
 
 
 def load_prompt(name: str) -> Prompt:
-    """The prompt `agents/prompts/<name>.md`. Reads a file: call it at the start."""
+    """The prompt `agents/prompts/<name>.md`. Reads a file: for constants of modules."""
     text = files("agents").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
     return Prompt(text, hashlib.sha256(text.encode()).hexdigest()[:_HASH_LETTERS])

@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from agents.extractive import Extract, extract
 from agents.language_detector import LanguageDetector
-from agents.language_packs import LanguagePack, load_language_packs
+from agents.language_packs import LanguagePack
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
 from agents.ports import Answer, Knowledge, LanguageModel, ModelError, Utterance
 from agents.prompt_files import load_prompt
@@ -18,6 +18,7 @@ from agents.sentences import Sentences
 from database.records import Passage
 
 REPLY_CHARACTERS = 400  # a reply that is read at a glance on a phone, its source line included
+_PROMPT = load_prompt("answer")
 _PASSAGES = 6
 _PASSAGES_FOR_MODEL = 8
 _HISTORY_LINES = 6
@@ -45,20 +46,14 @@ class _Answered(BaseModel):
 
 
 class QueryAgent:
-    """`model` None means copied sentences alone (agents/extractive.py). Reads files when it is made."""
+    """`model` None means copied sentences alone (agents/extractive.py); `packs` are the bot's languages."""
 
-    def __init__(
-        self,
-        knowledge: Knowledge,
-        model: LanguageModel | None,
-        packs: dict[str, LanguagePack] | None = None,
-    ) -> None:
-        self._packs = load_language_packs() if packs is None else packs
+    def __init__(self, knowledge: Knowledge, model: LanguageModel | None, packs: Mapping[str, LanguagePack]) -> None:
+        self._packs = packs
         self._knowledge = knowledge
         self._model = model
         self._languages = LanguageDetector(self._packs)
         self._sentences = Sentences(self._packs)
-        self._prompt = load_prompt("answer")
 
     async def answer(
         self,
@@ -102,9 +97,9 @@ class QueryAgent:
         language: str,
         history: Sequence[Utterance],
     ) -> Answer:
-        system = self._prompt.text.replace("{limit}", str(REPLY_CHARACTERS))
+        system = _PROMPT.text.replace("{limit}", str(REPLY_CHARACTERS))
         completion = with_prompt(
-            await model.complete(system, _material(question, passages, language, history)), self._prompt
+            await model.complete(system, _material(question, passages, language, history)), _PROMPT
         )
         said = read_answer(completion, _Answered)
         if not said.answered:
@@ -129,7 +124,7 @@ class QueryAgent:
     def _extracted(self, parts: Sequence[str], found: Sequence[Sequence[Passage]], language: str, room: int) -> Answer:
         budget = max(40, room // len(parts) - len(_BETWEEN))
         extracts = [
-            extract(part, passages, budget=budget, stop_words=self._stop_words(language))
+            extract(part, passages, budget=budget, stop_words=self._stop_words(language), trust_cosine=language == "en")
             for part, passages in zip(parts, found, strict=True)
         ]
         good: list[Extract] = [each for each in extracts if each is not None and each.answers]

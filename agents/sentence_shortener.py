@@ -24,19 +24,24 @@ def shortened(text: str, wanted: Collection[str], room: int) -> str:
 
 
 def _best_stretch(lengths: list[int], hits: list[bool], room: int) -> tuple[int, int]:
-    """The stretch that fits with the most hits; the earliest one, so that a beginning that does is kept."""
-    best = (-1, 0, 1)
+    """The stretch that fits with the most hits; of several the middle one, so that what was found has both its sides.
+
+    A beginning that has them all is kept: a text is read from its beginning.
+    """
+    best, stretches = -1, [(0, 1)]
     end, size, found = 0, 0, 0
     for start, length in enumerate(lengths):
         while end < len(lengths) and size + lengths[end] <= room:
             size += lengths[end]
             found += hits[end]
             end += 1
-        if found > best[0]:
-            best = (found, start, max(end, start + 1))
+        if found > best:
+            best, stretches = found, []
+        if found == best:
+            stretches.append((start, max(end, start + 1)))
         if end > start:
             size -= length
             found -= hits[start]
         else:
             end = start + 1
-    return best[1], best[2]
+    return stretches[0] if stretches[0][0] == 0 else stretches[len(stretches) // 2]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from agents.language_packs import DEFAULT_LANGUAGE, LanguagePack, load_language_packs
+from agents.language_packs import DEFAULT_LANGUAGE, LanguagePack
 from database.records import Passage
 
 SentenceName = Literal[
@@ -17,11 +17,6 @@ class Sentences:
 
     def __init__(self, packs: Mapping[str, LanguagePack]) -> None:
         self._packs = packs
-
-    @classmethod
-    def load(cls) -> "Sentences":
-        """From the language files. Reads files: call it at the start."""
-        return cls(load_language_packs())
 
     def say(self, name: SentenceName, language: str | None) -> str:
         """Markdown."""
