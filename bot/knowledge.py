@@ -83,6 +83,10 @@ async def running_knowledge(
         chosen = model or _model(settings, clock, dice, metrics)
         asker = QueryAgent(index, chosen, packs)
         responder = BurstResponder(MessageClassifier(chosen, packs), asker, Sentences(packs))
+        if isinstance(embedder, WordLlamaEmbedder):
+            # so that the first customer does not wait for it; nobody waits for it at the start either
+            loading = asyncio.create_task(embedder.load(), name="load the embedder")
+            stack.push_async_callback(asyncio.wait, {loading})
         yield RunningKnowledge(database, index, ingestion, responder, asker, _check(index))
 
 

@@ -1,5 +1,7 @@
 """Customers: one contact a person and business, found by BSUID first, phone second, old ids last."""
 
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from database.records import InboundMessage, new_id
@@ -30,13 +32,8 @@ async def find_or_make_contact(transaction: Transaction, business_id: str, messa
     row = await _find(transaction, business_id, message)
     if row is None:
         return await _make(transaction, business_id, message, now)
-    learned = {
-        "bsuid": row["bsuid"] or message.bsuid,
-        "phone": message.phone or row["phone"],
-        "name": message.name or row["name"],
-        "username": message.username or row["username"],
-    }
-    if any(learned[column] != row[column] for column in learned):
+    learned = _learned(row, message)
+    if learned:
         if learned["phone"] != row["phone"]:
             await _release_phone(transaction, business_id, message.phone, now)
         await transaction.run(
@@ -44,6 +41,48 @@ async def find_or_make_contact(transaction: Transaction, business_id: str, messa
             {**learned, "id": row["id"]},
         )
     return str(row["id"])
+
+
+def _learned(row: Row, message: InboundMessage) -> dict[str, str | None]:
+    """All that is known after a message, when it tells anything new; otherwise nothing."""
+    now_known = {
+        "bsuid": row["bsuid"] or message.bsuid,
+        "phone": message.phone or row["phone"],
+        "name": message.name or row["name"],
+        "username": message.username or row["username"],
+    }
+    return now_known if any(now_known[column] != row[column] for column in now_known) else {}
+
+
+async def known_conversations(
+    transaction: Transaction, business_id: str, number_id: str, messages: Sequence[InboundMessage]
+) -> Callable[[InboundMessage], Row | None]:
+    """Looks up many senders at once: gives the conversation of a sender of whom the message tells nothing new.
+
+    The row has id, contact_id, next_seq, burst_at, due_at, last_inbound_at. None means: look more closely.
+    """
+    parameters = {
+        "business": business_id,
+        "number": number_id,
+        "bsuids": json.dumps([message.bsuid for message in messages if message.bsuid]),
+        "phones": json.dumps([message.phone for message in messages if message.phone and not message.bsuid]),
+    }
+    by_bsuid = {row["bsuid"]: row for row in await transaction.all(_KNOWN.format("bsuid", "bsuids"), parameters)}
+    by_phone = {row["phone"]: row for row in await transaction.all(_KNOWN.format("phone", "phones"), parameters)}
+
+    def look_up(message: InboundMessage) -> Row | None:
+        row = by_bsuid.get(message.bsuid) if message.bsuid else by_phone.get(message.phone)
+        return row if row is not None and not _learned(row, message) else None
+
+    return look_up
+
+
+_KNOWN = """
+    SELECT v.id, v.contact_id, v.next_seq, v.burst_at, v.due_at, coalesce(v.last_inbound_at, 0) AS last_inbound_at,
+        c.bsuid, c.phone, c.name, c.username
+    FROM contacts c JOIN conversations v ON v.contact_id = c.id AND v.number_id = :number
+    WHERE c.business_id = :business AND c.{} IN (SELECT value FROM json_each(:{}))
+"""
 
 
 async def _find(transaction: Transaction, business_id: str, message: InboundMessage) -> Row | None:

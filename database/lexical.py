@@ -155,7 +155,7 @@ class LexicalIndex:
             self._database = await self._stack.enter_async_context(self._opened())
         except (sqlite3.Error, NewerDatabaseError) as error:
             logger.warning("lexical.db cannot be opened and is made anew: %s", error)
-            self._delete()
+            await asyncio.to_thread(self._delete)
             self._database = await self._stack.enter_async_context(self._opened())
 
     def _opened(self) -> AbstractAsyncContextManager[Database]:
@@ -172,7 +172,7 @@ class LexicalIndex:
             await stack.aclose()
         except sqlite3.Error as error:
             logger.warning("lexical.db did not close: %s", error)
-        self._delete()
+        await asyncio.to_thread(self._delete)
 
     def _delete(self) -> None:
         for suffix in ("", "-wal", "-shm"):

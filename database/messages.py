@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from database.contacts import find_or_make_contact
+from database.contacts import find_or_make_contact, known_conversations
 from database.records import ClosedReason, InboundMessage, MessageStatus, new_id
-from database.transaction import Transaction
+from database.transaction import Row, Transaction
 
 DueTime = Callable[[int, int | None, InboundMessage], int]
 
@@ -51,29 +51,57 @@ async def take_in(transaction: Transaction, arrivals: Sequence[Arrival], now: in
 
     `due_time(now, burst began at, message)` is the batcher's rule. Part of the unit that settles their events.
     """
-    by_sender: dict[tuple[str, str | None, str | None], _Conversation] = {}
-    conversations: dict[str, _Conversation] = {}
-    rows = []
+    groups: dict[tuple[str, str], list[Arrival]] = {}
     for arrival in arrivals:
-        message = arrival.message
-        sender = (message.phone_number_id, message.bsuid, message.phone)
-        conversation = by_sender.get(sender)
-        if conversation is None:
-            found = await _conversation(transaction, arrival, now)
-            # the same person may come by phone and by BSUID in one batch
-            conversation = by_sender[sender] = conversations.setdefault(found.id, found)
-        rows.append(_row(arrival, conversation))
-        conversation.next_seq += 1
-        if arrival.opens_window:
-            conversation.last_inbound_at = max(conversation.last_inbound_at, message.sent_at)
-        if arrival.reason is None:
-            conversation.waits = True
-            conversation.burst_at = conversation.burst_at or now
-            due_at = due_time(now, conversation.burst_at, message)
-            conversation.due_at = max(conversation.due_at or 0, due_at) if not message.button_id else due_at
-    await transaction.many(_INSERT, rows)
-    await transaction.many(_UPDATE, [_update(conversation, now) for conversation in conversations.values()])
-    return [Due(found.id, found.due_at) for found in conversations.values() if found.waits and found.due_at]
+        groups.setdefault((arrival.business_id, arrival.message.phone_number_id), []).append(arrival)
+    due: list[Due] = []
+    for (business_id, number_id), group in groups.items():
+        messages = [arrival.message for arrival in group]
+        known = await known_conversations(transaction, business_id, number_id, messages)
+        conversations = _Conversations(transaction, known, now)
+        rows = [_row(arrival, _take(await conversations.of(arrival), arrival, now, due_time)) for arrival in group]
+        await transaction.many(_INSERT, rows)
+        await transaction.many(_UPDATE, [_update(each, now) for each in conversations.all()])
+        due += [Due(each.id, each.due_at) for each in conversations.all() if each.waits and each.due_at]
+    return due
+
+
+class _Conversations:
+    """The conversations that a batch touches, each once, whatever id its customer comes by."""
+
+    def __init__(self, transaction: Transaction, known: Callable[[InboundMessage], Row | None], now: int) -> None:
+        self._transaction = transaction
+        self._known = known
+        self._now = now
+        self._by_sender: dict[tuple[str | None, str | None], _Conversation] = {}
+        self._by_id: dict[str, _Conversation] = {}
+
+    def all(self) -> list[_Conversation]:
+        return list(self._by_id.values())
+
+    async def of(self, arrival: Arrival) -> _Conversation:
+        sender = (arrival.message.bsuid, arrival.message.phone)
+        found = self._by_sender.get(sender)
+        if found is None:
+            row = self._known(arrival.message)
+            made = _Conversation(*tuple(row)[:6]) if row else await _conversation(self._transaction, arrival, self._now)
+            found = self._by_sender[sender] = self._by_id.setdefault(made.id, made)
+        return found
+
+
+def _take(conversation: _Conversation, arrival: Arrival, now: int, due_time: DueTime) -> tuple[_Conversation, int]:
+    """What a message changes of its conversation; the conversation and the message's number in it."""
+    message = arrival.message
+    seq = conversation.next_seq
+    conversation.next_seq += 1
+    if arrival.opens_window:
+        conversation.last_inbound_at = max(conversation.last_inbound_at, message.sent_at)
+    if arrival.reason is None:
+        conversation.waits = True
+        conversation.burst_at = conversation.burst_at or now
+        due_at = due_time(now, conversation.burst_at, message)
+        conversation.due_at = due_at if message.button_id else max(conversation.due_at or 0, due_at)
+    return conversation, seq
 
 
 _INSERT = """
@@ -87,7 +115,8 @@ _UPDATE = """
 """
 
 
-def _row(arrival: Arrival, conversation: _Conversation) -> tuple[object, ...]:
+def _row(arrival: Arrival, place: tuple[_Conversation, int]) -> tuple[object, ...]:
+    conversation, seq = place
     message = arrival.message
     payload = json.dumps(message.payload) if message.payload else None
     status = MessageStatus.RECEIVED if arrival.reason is None else MessageStatus.CLOSED
@@ -96,7 +125,7 @@ def _row(arrival: Arrival, conversation: _Conversation) -> tuple[object, ...]:
         arrival.business_id,
         conversation.id,
         conversation.contact_id,
-        conversation.next_seq,
+        seq,
         arrival.event_id,
         message.wamid,
         message.type,

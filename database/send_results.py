@@ -17,6 +17,9 @@ _BEFORE = {
     "played": (*_OPEN, "sent", "delivered", "read"),
     "failed": (*_OPEN, "sent"),
 }
+# Of several statuses of one message that are handled together, the one that counts.
+_STRONGEST = ("sent", "failed", "delivered", "read", "played")
+_UNSETTLED = frozenset({"started", "unconfirmed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,35 +135,42 @@ async def apply_statuses(transaction: Transaction, events: Sequence[StatusEvent]
     """Move messages forward by their statuses; the ids of the events that spoke of nothing we sent."""
     if not events:
         return []
-    by_attempt, by_wamid = await _attempts(transaction, events)
+    by_id, by_wamid = await _attempts(transaction, events)
     unknown: list[int] = []
-    moves: dict[str, list[tuple[object, ...]]] = {}
-    settled: list[tuple[str, str]] = []
+    latest: dict[str, StatusUpdate] = {}
+    settled: dict[str, str] = {}
     for event in events:
         status = event.status
-        attempt = by_attempt.get(status.attempt_id or "") or by_wamid.get(status.wamid)
+        attempt = by_id.get(status.attempt_id or "") or by_wamid.get(status.wamid)
         if attempt is None:
             unknown.append(event.event_id)
-        elif status.status in _BEFORE:
-            attempt_id, outbox_id = attempt
-            settled.append((status.wamid, attempt_id))
-            moves.setdefault(status.status, []).append((_reason(status), status.wamid, now, outbox_id))
-    for status_name in _BEFORE:  # forward, in order
-        if status_name in moves:
-            await transaction.many(_move(status_name), moves[status_name])
+            continue
+        if status.status not in _BEFORE:
+            continue
+        if attempt.is_open:
+            settled[attempt.id] = status.wamid
+        before = latest.get(attempt.outbox_id)
+        if before is None or _STRONGEST.index(status.status) > _STRONGEST.index(before.status):
+            latest[attempt.outbox_id] = status
+    await _move(transaction, latest, now)
     await transaction.many(
         "UPDATE send_attempts SET state = 'accepted', wamid = ? WHERE id = ? AND state IN ('started', 'unconfirmed')",
-        settled,
+        [(wamid, attempt_id) for attempt_id, wamid in settled.items()],
     )
     return unknown
 
 
-def _move(status: str) -> str:
-    before = ", ".join(f"'{state}'" for state in _BEFORE[status])
-    return (
-        f"UPDATE outbox SET state = '{status}', reason = ?, wamid = coalesce(wamid, ?), updated_at = ?"
-        f" WHERE id = ? AND attempts > 0 AND state IN ({before})"
-    )
+async def _move(transaction: Transaction, latest: dict[str, StatusUpdate], now: int) -> None:
+    rows: dict[str, list[tuple[object, ...]]] = {}
+    for outbox_id, status in latest.items():
+        rows.setdefault(status.status, []).append((_reason(status), status.wamid, now, outbox_id))
+    for name, moves in rows.items():
+        before = ", ".join(f"'{state}'" for state in _BEFORE[name])
+        await transaction.many(
+            f"UPDATE outbox SET state = '{name}', reason = ?, wamid = coalesce(wamid, ?), updated_at = ?"
+            f" WHERE id = ? AND attempts > 0 AND state IN ({before})",
+            moves,
+        )
 
 
 def _reason(status: StatusUpdate) -> str | None:
@@ -169,20 +179,24 @@ def _reason(status: StatusUpdate) -> str | None:
     return f"{status.error_code or ''} {status.error_text or ''}".strip()[:300]
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    id: str
+    outbox_id: str
+    is_open: bool
+
+
 async def _attempts(
     transaction: Transaction, events: Sequence[StatusEvent]
-) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
-    """(attempt id, message id) by attempt id, and by wamid."""
+) -> tuple[dict[str, _Attempt], dict[str, _Attempt]]:
+    """The attempts that the statuses speak of: by their own id, and by wamid."""
     ids = json.dumps(list({event.status.attempt_id for event in events if event.status.attempt_id}))
     wamids = json.dumps(list({event.status.wamid for event in events}))
-    named = await transaction.all(
-        "SELECT id, outbox_id FROM send_attempts WHERE id IN (SELECT value FROM json_each(:ids))", {"ids": ids}
+    rows = await transaction.all(
+        "SELECT id, outbox_id, wamid, state FROM send_attempts WHERE id IN (SELECT value FROM json_each(:ids))"
+        " UNION SELECT id, outbox_id, wamid, state FROM send_attempts"
+        " WHERE wamid IN (SELECT value FROM json_each(:wamids))",
+        {"ids": ids, "wamids": wamids},
     )
-    known = await transaction.all(
-        "SELECT id, outbox_id, wamid FROM send_attempts WHERE wamid IN (SELECT value FROM json_each(:wamids))",
-        {"wamids": wamids},
-    )
-    return (
-        {row["id"]: (row["id"], row["outbox_id"]) for row in named},
-        {row["wamid"]: (row["id"], row["outbox_id"]) for row in known},
-    )
+    found = [(row["wamid"], _Attempt(row["id"], row["outbox_id"], row["state"] in _UNSETTLED)) for row in rows]
+    return {attempt.id: attempt for _, attempt in found}, {wamid: attempt for wamid, attempt in found if wamid}

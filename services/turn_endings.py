@@ -7,6 +7,9 @@ from database.records import ClosedReason, Mode
 from database.turns import Ending, Trace
 from services.whatsapp.formatting import split_text, to_whatsapp
 
+# What the agents can hear. The caption of a picture alone would be answered as if we had seen the picture.
+READ_TYPES = frozenset({"text", "button", "interactive"})
+
 
 def to_burst(held: Claim, oldest: int) -> Burst:
     """What the agents hear: the texts of the messages that still matter, in order."""
@@ -73,7 +76,7 @@ def ending_of(held: Claim, reply: Reply, oldest: int, started: int) -> Ending:
 
 
 def _speaks(message: PendingMessage, oldest: int) -> bool:
-    return bool(message.text and message.text.strip()) and message.sent_at >= oldest
+    return message.type in READ_TYPES and bool(message.text and message.text.strip()) and message.sent_at >= oldest
 
 
 def _unread(held: Claim, oldest: int) -> dict[str, ClosedReason]:

@@ -104,7 +104,8 @@ def read_message(document: Any, pointer: str, received_at: int) -> InboundMessag
         button_id=button_id,
         quoted_wamid=_text(_object(message, "context").get("id")),
         group_id=_text(message.get("group_id")),
-        payload=storable(message),
+        # a plain text has nothing that is not in the fields above
+        payload={} if kind == "text" and "referral" not in message else storable(message),
     )
 
 

@@ -54,21 +54,16 @@ class NumberRate:
 
 @dataclass(slots=True)
 class _Pair:
-    burst_at: float
-    sent: int = 0
+    paid_until: float
     refusals: int = 0
     blocked_until: float = 0.0
 
-    def free_at(self) -> float:
-        """When the burst is paid for: as if its messages had gone one every six seconds."""
-        return max(self.burst_at + self.sent * _PAIR_SECONDS, self.blocked_until)
-
 
 class PairRate:
-    """One message every 6 seconds to a customer; up to 45 within 6 seconds, which borrow from the future.
+    """One message every 6 seconds to a customer, with a burst of 45 that borrows from the future.
 
-    The borrowed time is waited out before the next message: 20 at once cost two minutes. A customer is any text
-    that names one pair of number and person. Only those who owe time are remembered.
+    Each message costs 6 seconds; up to 45 messages may be owed (docs/decisions/0004). A customer is any text that
+    names one pair of number and person. Only those who owe time are remembered.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -80,12 +75,10 @@ class PairRate:
         """Seconds until a message may go to this customer; 0 means now. Takes nothing."""
         now = self._clock.monotonic()
         pair = self._pairs.get(customer)
-        if pair is None or now >= pair.free_at():
+        if pair is None:
             return 0.0
-        in_burst = pair.sent < _PAIR_BURST and now < pair.burst_at + _PAIR_SECONDS
-        if in_burst and now >= pair.blocked_until:
-            return 0.0
-        return max(pair.free_at() - now, _LEAST_WAIT)
+        free_at = max(pair.paid_until - (_PAIR_BURST - 1) * _PAIR_SECONDS, pair.blocked_until)
+        return max(free_at - now, _LEAST_WAIT) if free_at > now else 0.0
 
     def reserve(self, customer: str) -> float:
         """0 when a message may go now, which it then counts as; else the seconds to wait, and nothing is counted."""
@@ -94,18 +87,20 @@ class PairRate:
             return wait
         now = self._clock.monotonic()
         pair = self._pairs.setdefault(customer, _Pair(now))
-        if now >= pair.free_at():
-            pair.burst_at, pair.sent = now, 0
-        pair.sent += 1
+        pair.paid_until = max(pair.paid_until, now) + _PAIR_SECONDS
         self._forget_the_idle(now)
         return 0.0
 
     def refused(self, customer: str) -> float:
-        """Meta said 131056: wait 4^X seconds, X counting refusals in a row from 0; the seconds to wait."""
+        """Meta said 131056: wait 4^X seconds, X counting refusals in a row from 0; the seconds to wait.
+
+        What was refused did not go, and is not owed.
+        """
         now = self._clock.monotonic()
         pair = self._pairs.setdefault(customer, _Pair(now))
         pause = 4.0 ** min(pair.refusals, _WORST_REFUSALS)
         pair.refusals += 1
+        pair.paid_until = max(pair.paid_until - _PAIR_SECONDS, now)
         pair.blocked_until = now + pause
         return self.wait_seconds(customer)
 
@@ -126,5 +121,5 @@ class PairRate:
             self._pairs = {
                 customer: pair
                 for customer, pair in self._pairs.items()
-                if now < pair.free_at() + (worst_pause if pair.refusals else 0.0)
+                if now < max(pair.paid_until, pair.blocked_until) + (worst_pause if pair.refusals else 0.0)
             }

@@ -13,7 +13,7 @@ PARTS = ("webhook_rate", "backlog", "answered_turns", "reply_overhead", "index_l
 
 def new_loop() -> asyncio.AbstractEventLoop:
     """The loop that `concierge serve` uses."""
-    import uvloop  # noqa: PLC0415 - as in bot/serve.py
+    import uvloop
 
     return uvloop.new_event_loop()
 

@@ -179,6 +179,7 @@ def test_broken_text_is_stored_and_not_refused():
         **{
             "from": "491510000001",
             "text": {"body": "a\ud83d b\0 \ud83d\ude00"},
+            "referral": {"source_id": "an advertisement"},
             "context": {"id": "wamid.\ud800"},
             "huge": 2**64,
             "deep": bottomless,
