@@ -20,6 +20,7 @@ NUMBER = "106540352242922"
 APP_SECRET = "crash-app-secret"
 ACCESS_TOKEN = "crash-access-token"
 ADMIN_TOKEN = "crash-admin-token"
+VERIFY_TOKEN = "crash-verify-token"
 READY_SECONDS = 40.0
 
 
@@ -55,7 +56,7 @@ class Server:
             "PYTHONPATH": str(ROOT),
             "WHATSAPP_ACCESS_TOKEN": ACCESS_TOKEN,
             "WHATSAPP_PHONE_NUMBER_ID": NUMBER,
-            "WHATSAPP_VERIFY_TOKEN": "crash-verify-token",
+            "WHATSAPP_VERIFY_TOKEN": VERIFY_TOKEN,
             "WHATSAPP_APP_SECRET": APP_SECRET,
             "WHATSAPP_API_URL": self.api_url,
             "CONCIERGE_ADMIN_TOKEN": ADMIN_TOKEN,
