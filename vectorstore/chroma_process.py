@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 HEALTHY_CALLS = 20
 CRASH_LOOP = 3
 LAST_WORDS_BYTES = 2_000
+_ROOT = str(Path(__file__).resolve().parent.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,7 @@ class _Running:
 
 def _environment() -> dict[str, str]:
     """Ours, with what keeps the child small and silent, and able to import us from a plain checkout."""
-    root = str(Path(__file__).resolve().parent.parent)
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [_ROOT, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
         "ANONYMIZED_TELEMETRY": "False",
@@ -170,8 +170,10 @@ class ChromaProcess:
         while True:
             try:
                 await self._run_once()
-            except (OSError, TimeoutError) as error:
-                logger.warning("the vector store's process did not start: %s", error)
+            except Exception as error:
+                # Edge of a loop that must not die. What is not the child's fault comes with its trace.
+                ours = not isinstance(error, OSError | TimeoutError)
+                logger.warning("the vector store's process did not start: %s", error, exc_info=ours)
             self._failures += 1
             self._on_restart()
             self._on_change()
