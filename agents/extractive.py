@@ -1,7 +1,7 @@
 """Answers without a model: the sentences of the passages that most likely hold the answer, copied, never made up."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -30,7 +30,7 @@ _MOST_SENTENCES = 4
 _MOST_CONSIDERED = 12
 _LEAST_CHANCE = 0.01
 _GAP = " … "
-_STEP = 4
+_LEAST_BUDGET = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,13 @@ def extract(
     passages: Sequence[Passage],
     *,
     budget: int,
+    naming: Callable[[Sequence[Passage]], int],
     stop_words: Collection[str],
     trust_cosine: bool = False,
 ) -> Extract | None:
     """The best sentences in at most `budget` characters; None when there is nothing to copy.
 
+    `naming` says how many of these characters it takes to name passages as sources: a second file has its price.
     `trust_cosine` lets the embeddings say whether the passages speak of the question at all.
     """
     asked = _asked(question, stop_words)
@@ -90,10 +92,12 @@ def extract(
     weights = _weights(asked, candidates)
     speaking = [each for each in candidates if _coverage(weights, _context(each.cut)) > 0] or candidates
     chances = _softmax([_score(asked, weights, candidate) for candidate in speaking])
-    chosen = [speaking[index] for index in sorted(_fit(speaking, chances, budget))]
+    fitting = _Fitting(speaking, chances, budget, naming)
+    chosen = [speaking[index] for index in sorted(fitting.best())]
+    sources = _distinct(candidate.passage for candidate in chosen)
     return Extract(
-        _written(chosen, asked, budget),
-        tuple({candidate.passage.chunk_id: candidate.passage for candidate in chosen}.values()),
+        _written(chosen, asked, max(_LEAST_BUDGET, budget - naming(sources))),
+        sources,
         _spoken_of(asked, weights, candidates, passages) + _likeness(passages, trust_cosine) >= _enough(question),
     )
 
@@ -178,23 +182,60 @@ def _softmax(scores: Sequence[float]) -> list[float]:
     return [power / total for power in powers]
 
 
-def _fit(candidates: Sequence[_Candidate], chances: Sequence[float], budget: int) -> tuple[int, ...]:
-    """The sentences that together hold the answer most likely and still fit: a knapsack, in steps of four characters.
+class _Fitting:
+    """Finds the sentences that together hold the answer most likely and fit, with the names of their sources.
 
-    A sentence longer than the budget counts as the whole of it: alone, it is shortened.
+    A search through all choices of at most four of the best twelve, cut off where what is left cannot win any more.
     """
-    order = sorted(range(len(candidates)), key=chances.__getitem__, reverse=True)[:_MOST_CONSIDERED]
-    room = budget // _STEP
-    best: list[tuple[float, tuple[int, ...]]] = [(0.0, ())] * (room + 1)
-    for index in order:
-        if chances[index] < _LEAST_CHANCE * chances[order[0]]:
-            break
-        length = min(room, -(-(len(candidates[index].cut.sentence.text) + len(_GAP)) // _STEP))
-        for left in range(room, length - 1, -1):
-            value, chosen = best[left - length]
-            if len(chosen) < _MOST_SENTENCES and value + chances[index] > best[left][0]:
-                best[left] = (value + chances[index], (*chosen, index))
-    return best[room][1]
+
+    def __init__(
+        self,
+        candidates: Sequence[_Candidate],
+        chances: Sequence[float],
+        budget: int,
+        naming: Callable[[Sequence[Passage]], int],
+    ) -> None:
+        order = sorted(range(len(candidates)), key=chances.__getitem__, reverse=True)[:_MOST_CONSIDERED]
+        self._order = [index for index in order if chances[index] >= _LEAST_CHANCE * chances[order[0]]]
+        self._candidates = candidates
+        self._chances = chances
+        self._budget = budget
+        self._naming = naming
+        self._names: dict[tuple[str, ...], int] = {}
+        # A sentence that is too long even alone is taken all the same, and shortened.
+        self._best: tuple[int, ...] = (order[0],)
+        self._value = chances[order[0]] if self._fits(self._best) else 0.0
+
+    def best(self) -> tuple[int, ...]:
+        """Places of the chosen candidates, in no order."""
+        self._try((), 0, 0.0)
+        return self._best
+
+    def _try(self, chosen: tuple[int, ...], start: int, value: float) -> None:
+        if value > self._value:
+            self._best, self._value = chosen, value
+        left = _MOST_SENTENCES - len(chosen)
+        for place in range(start, len(self._order)):
+            rest = self._order[place : place + left]
+            if value + sum(self._chances[index] for index in rest) <= self._value:
+                return
+            longer = (*chosen, self._order[place])
+            if self._fits(longer):
+                self._try(longer, place + 1, value + self._chances[self._order[place]])
+
+    def _fits(self, chosen: tuple[int, ...]) -> bool:
+        said = sum(len(self._candidates[index].cut.sentence.text) + len(_GAP) for index in chosen)
+        if said > self._budget:
+            return False
+        sources = _distinct(self._candidates[index].passage for index in sorted(chosen))
+        key = tuple(passage.chunk_id for passage in sources)
+        if key not in self._names:
+            self._names[key] = self._naming(sources)
+        return said + self._names[key] <= self._budget
+
+
+def _distinct(passages: Iterable[Passage]) -> tuple[Passage, ...]:
+    return tuple({passage.chunk_id: passage for passage in passages}.values())
 
 
 def _written(chosen: Sequence[_Candidate], asked: _Question, budget: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from agents.extractive import Extract, extract
+from agents.extractive import extract
 from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
@@ -19,8 +19,7 @@ from database.records import Passage
 
 REPLY_CHARACTERS = 400  # a reply that is read at a glance on a phone, its source line included
 _PROMPT = load_prompt("answer")
-_PASSAGES = 6
-_PASSAGES_FOR_MODEL = 8
+_PASSAGES = 8
 _HISTORY_LINES = 6
 _LONGEST_MODEL_ANSWER = 1500
 _BETWEEN = "\n\n"
@@ -110,24 +109,19 @@ class QueryAgent:
         return Answer(said.answer, answered=True, sources=sources, usage=completion.usage)
 
     def _copied(self, parts: Sequence[str], found: Sequence[Sequence[Passage]], language: str) -> Answer:
-        """The best sentences for each question; the whole reply stays within 400 characters."""
-        room = REPLY_CHARACTERS
-        answer = self._not_known(language)
-        for _ in range(3):  # the line that names the sources is known only when the sentences are
-            answer = self._extracted(parts, found, language, room)
-            spare = REPLY_CHARACTERS - len(self.with_sources(answer, language))
-            if spare >= 0 or not answer.answered:
-                break
-            room += spare
-        return answer
-
-    def _extracted(self, parts: Sequence[str], found: Sequence[Sequence[Passage]], language: str, room: int) -> Answer:
-        budget = max(40, room // len(parts) - len(_BETWEEN))
+        """The best sentences for each question; with the line that names the sources within 400 characters."""
         extracts = [
-            extract(part, passages, budget=budget, stop_words=self._stop_words(language), trust_cosine=language == "en")
+            extract(
+                part,
+                passages,
+                budget=REPLY_CHARACTERS // len(parts),
+                naming=lambda sources: len(_BETWEEN) + len(self._sentences.sources(sources, language)),
+                stop_words=self._stop_words(language),
+                trust_cosine=language == "en",
+            )
             for part, passages in zip(parts, found, strict=True)
         ]
-        good: list[Extract] = [each for each in extracts if each is not None and each.answers]
+        good = [each for each in extracts if each is not None and each.answers]
         if not good:
             return self._not_known(language)
         text = _BETWEEN.join(dict.fromkeys(each.text for each in good))
@@ -157,7 +151,7 @@ def _merged(found: Sequence[Sequence[Passage]]) -> tuple[Passage, ...]:
     """The passages for several questions: the best of each first."""
     longest = max(len(passages) for passages in found)
     turns = (passages[rank] for rank in range(longest) for passages in found if rank < len(passages))
-    return _distinct(turns)[:_PASSAGES_FOR_MODEL]
+    return _distinct(turns)[:_PASSAGES]
 
 
 def _distinct(passages: Iterable[Passage]) -> tuple[Passage, ...]:

@@ -1,9 +1,12 @@
 # ruff: noqa: RUF001 - marks of other scripts are meant
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.extractive import extract
 from agents.language_packs import load_language_packs
+from database.records import Passage
 from tests.fakes.small_knowledge import passage
 
 STOP_WORDS = load_language_packs()["en"].stop_words
@@ -14,8 +17,12 @@ SHOP = passage(
 )
 
 
+def unnamed(sources: Sequence[Passage]) -> int:
+    return 0
+
+
 def copied(question: str, budget: int = 400) -> str:
-    found = extract(question, [SHOP], budget=budget, stop_words=STOP_WORDS)
+    found = extract(question, [SHOP], budget=budget, naming=unnamed, stop_words=STOP_WORDS)
     assert found is not None
     return found.text
 
@@ -34,7 +41,7 @@ def test_never_says_more_than_its_budget() -> None:
     long = passage(
         "We say many things before. " + "word " * 60 + "the blue lamp costs forty dollars " + "more " * 60 + "."
     )
-    found = extract("how much is the blue lamp?", [long], budget=120, stop_words=STOP_WORDS)
+    found = extract("how much is the blue lamp?", [long], budget=120, naming=unnamed, stop_words=STOP_WORDS)
     assert found is not None
     assert len(found.text) <= 120
     assert "blue lamp costs forty dollars" in found.text
@@ -42,9 +49,11 @@ def test_never_says_more_than_its_budget() -> None:
 
 def test_knows_when_the_passages_speak_of_something_else() -> None:
     """A question that the knowledge does not touch is not answered with whatever was found."""
-    other = extract("Who painted the ceiling of the Sistine chapel?", [SHOP], budget=400, stop_words=STOP_WORDS)
+    other = extract(
+        "Who painted the ceiling of the Sistine chapel?", [SHOP], budget=400, naming=unnamed, stop_words=STOP_WORDS
+    )
     assert other is None or not other.answers
-    same = extract("Is delivery free?", [SHOP], budget=400, stop_words=STOP_WORDS)
+    same = extract("Is delivery free?", [SHOP], budget=400, naming=unnamed, stop_words=STOP_WORDS)
     assert same is not None
     assert same.answers
 
@@ -52,7 +61,7 @@ def test_knows_when_the_passages_speak_of_something_else() -> None:
 def test_names_only_the_passages_that_it_copied_from() -> None:
     """Sources are where the sentences stand, not everything that was found."""
     other = passage("The company was founded in 1904 by two sisters.", "history.txt")
-    found = extract("When was the company founded?", [other, SHOP], budget=400, stop_words=STOP_WORDS)
+    found = extract("When was the company founded?", [other, SHOP], budget=400, naming=unnamed, stop_words=STOP_WORDS)
     assert found is not None
     assert found.sources == (other,)
 
@@ -60,7 +69,7 @@ def test_names_only_the_passages_that_it_copied_from() -> None:
 def test_reads_languages_without_spaces() -> None:
     """A Chinese question finds the Chinese sentence that answers it."""
     shop = passage("我们的商店在北京。我们每天早上九点开门，晚上六点关门。送货需要三天。")
-    found = extract("商店几点开门？", [shop], budget=60, stop_words=frozenset())
+    found = extract("商店几点开门？", [shop], budget=60, naming=unnamed, stop_words=frozenset())
     assert found is not None
     assert "九点开门" in found.text
 
@@ -69,16 +78,18 @@ def test_a_sentence_that_two_chunks_share_is_said_once() -> None:
     """Overlapping chunks do not make the bot repeat itself."""
     first = passage("Shipping to Norway takes nine days. Bags are blue.", "a.txt")
     second = passage("Shipping to Norway takes nine days. Hats are red.", "b.txt")
-    found = extract("How long does shipping to Norway take?", [first, second], budget=400, stop_words=STOP_WORDS)
+    found = extract(
+        "How long does shipping to Norway take?", [first, second], budget=400, naming=unnamed, stop_words=STOP_WORDS
+    )
     assert found is not None
     assert found.text.count("nine days") == 1
 
 
 def test_nothing_to_copy_is_none() -> None:
     """No passages, or none with a sentence, or a question without a word: no extract."""
-    assert extract("anything?", [], budget=400, stop_words=()) is None
-    assert extract("???", [SHOP], budget=400, stop_words=()) is None
-    assert extract("anything?", [passage("# Only a heading")], budget=400, stop_words=()) is None
+    assert extract("anything?", [], budget=400, naming=unnamed, stop_words=()) is None
+    assert extract("???", [SHOP], budget=400, naming=unnamed, stop_words=()) is None
+    assert extract("anything?", [passage("# Only a heading")], budget=400, naming=unnamed, stop_words=()) is None
 
 
 @given(
@@ -88,5 +99,5 @@ def test_nothing_to_copy_is_none() -> None:
 )
 def test_any_text_fits_its_budget(bodies: list[str], question: str, budget: int) -> None:
     """Whatever a document and a customer write, the extract keeps to its length."""
-    found = extract(question, [passage(body) for body in bodies], budget=budget, stop_words=())
+    found = extract(question, [passage(body) for body in bodies], budget=budget, naming=unnamed, stop_words=())
     assert found is None or 0 < len(found.text) <= budget
