@@ -266,7 +266,7 @@ class ChromaManager:
             try:
                 return await self._ask(kind, business, header, body, seconds)
             except StoreFaultError as fault:
-                if fault.cause not in RETRIED:
+                if fault.cause not in RETRIED or self.crash_looping:
                     raise
                 logger.warning("vector store, %s: %s; retry %d", kind, fault.cause, attempt + 1)
                 self._metrics.vector_retries.labels(fault.cause).inc()

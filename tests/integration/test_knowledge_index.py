@@ -1,0 +1,266 @@
+"""Hybrid search and its healer, on real databases and a real Chroma."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from database.metrics import Metrics
+from database.records import Passage
+from tests.fakes.knowledge_base import KnowledgeBase, WordHashEmbedder, knowledge_base
+from vectorstore.chroma_manager import Collection
+
+SHOP = "shop"
+TEXTS = [
+    "We open at nine in the morning and close at six.",
+    "Returns are free within thirty days of the purchase.",
+    "A gift card can be bought at the counter, or on the telephone.",
+    "Bicycles are repaired on Tuesdays; bring the frame number.",
+]
+
+
+@pytest.fixture
+async def base(tmp_path: Path, metrics: Metrics) -> AsyncIterator[KnowledgeBase]:
+    async with knowledge_base(tmp_path, metrics=metrics) as opened:
+        await opened.index.wait_healthy()
+        yield opened
+
+
+def place(business_id: str) -> Collection:
+    return Collection(business_id, WordHashEmbedder.name)
+
+
+def texts(passages: list[Passage]) -> list[str]:
+    return [passage.text for passage in passages]
+
+
+async def test_best_first(base: KnowledgeBase) -> None:
+    """The passage that answers comes first, with its source, a score of at most 1, and its similarity."""
+    await base.learn(SHOP, TEXTS, filename="shop.txt")
+    found = await base.index.search(SHOP, "When do you open in the morning?", limit=3)
+    assert found[0].text == TEXTS[0]
+    assert found[0].filename == "shop.txt"
+    assert [passage.score for passage in found] == sorted((p.score for p in found), reverse=True)
+    assert all(0 <= passage.score <= 1 and passage.cosine is not None for passage in found)
+
+
+async def test_nothing_to_find(base: KnowledgeBase) -> None:
+    """Without documents, without words in the question, or with none asked for, the answer is an empty list."""
+    assert await base.index.search("nobody", "anything", limit=5) == []
+    await base.learn(SHOP, TEXTS)
+    assert await base.index.search(SHOP, "  \n", limit=5) == []
+    assert await base.index.search(SHOP, "open", limit=0) == []
+    assert await base.index.search(SHOP, '"*) OR NEAR(', limit=5) != []
+
+
+async def test_own_knowledge_only(base: KnowledgeBase) -> None:
+    """A business never finds another's passages, whatever it asks."""
+    await base.learn("one", ["The password of the safe is swordfish."])
+    await base.learn("two", ["Our safe has no password at all."])
+    for question in ("password of the safe swordfish", "swordfish"):
+        assert texts(await base.index.search("two", question, limit=10)) == ["Our safe has no password at all."]
+
+
+async def test_not_live_not_found(base: KnowledgeBase) -> None:
+    """A document answers from the moment it is live until the moment it is deleted, and not outside of that."""
+    chunks = await base.store(SHOP, TEXTS, live=False)
+    await base.index.add(chunks, await base.embedder.embed([chunk.text for chunk in chunks]))
+    assert await base.index.search(SHOP, "free returns", limit=5) == []
+    await base.publish(chunks[0].document_id)
+    assert (await base.index.search(SHOP, "free returns", limit=5))[0].text == TEXTS[1]
+    await base.delete(chunks[0].document_id)
+    assert await base.index.search(SHOP, "free returns", limit=5) == []
+
+
+async def test_digs_through_the_dead(base: KnowledgeBase) -> None:
+    """However many deleted chunks match better, the live one behind them is found."""
+    dead = await base.learn(SHOP, [f"gift card gift card {n}" for n in range(180)])
+    await base.learn(SHOP, ["A gift card, and much more that has nothing to do with the question that is asked."])
+    await base.delete(dead[0].document_id)
+    found = await base.index.search(SHOP, "gift card", limit=1)
+    assert found[0].text.startswith("A gift card, and")
+
+
+async def test_removed(base: KnowledgeBase) -> None:
+    """What is removed leaves both indexes; removing it again, or what was never there, is no error."""
+    chunks = await base.learn(SHOP, TEXTS)
+    ids = [chunk.id for chunk in chunks]
+    await base.index.remove(SHOP, ids[:2])
+    await base.index.remove(SHOP, [*ids[:2], "never there"])
+    assert await base.vectors.ids(place(SHOP)) == set(ids[2:])
+    assert len(await base.words.search(SHOP, "open returns gift bicycles", 10)) == 2
+
+
+@pytest.mark.parametrize(
+    ("passage", "others", "question"),
+    [
+        ("营业时间是早上九点到晚上六点。", ["退货在三十天内免费。", "礼品卡可以在柜台购买。"], "你们的营业时间是什么?"),
+        ("営業時間は午前九時からです。", ["返品は三十日以内なら無料です。"], "営業時間を教えて"),
+        ("영업시간은 오전 아홉 시부터입니다.", ["반품은 삼십일 이내에 무료입니다."], "영업시간 알려주세요"),
+        ("ร้านเปิดเวลาเก้าโมงเช้า", ["คืนสินค้าได้ฟรีภายในสามสิบวัน"], "เปิดเวลาเท่าไร"),
+        ("المتجر يفتح في الساعة التاسعة صباحا", ["الإرجاع مجاني خلال ثلاثين يوما"], "متى يفتح المتجر؟"),
+        ("दुकान सुबह नौ बजे खुलती है", ["तीस दिनों में वापसी मुफ़्त है"], "दुकान कब खुलती है?"),
+        ("El café abre a las nueve.", ["Las devoluciones son gratuitas."], "A QUE HORA ABRE EL CAFE"),
+        ("The shops are opening early", ["Returns are free."], "shop opens?"),
+        ("水", ["火", "木"], "水"),
+    ],
+)
+async def test_words_of_the_world(tmp_path: Path, passage: str, others: list[str], question: str) -> None:
+    """The words find passages in scripts with and without spaces, whatever the case, accents and endings."""
+    async with knowledge_base(tmp_path) as base:
+        await base.store(SHOP, [*others, passage])
+        await base.words.repair()
+        first = (await base.words.search(SHOP, question, 5))[0]
+        assert first[0] == len(others) + 1
+
+
+async def test_chroma_deleted_while_running(tmp_path: Path) -> None:
+    """`chroma/` deleted under a running server: answers go on, the vectors come back, nothing is embedded again."""
+    embedder = WordHashEmbedder()
+    async with knowledge_base(tmp_path, embedder=embedder) as base:
+        await base.index.wait_healthy()
+        await base.learn(SHOP, TEXTS)
+        shutil.rmtree(tmp_path / "chroma")
+        embedded = embedder.embedded
+        assert texts(await base.index.search(SHOP, "free returns", limit=1)) == [TEXTS[1]]
+        await base.index.wait_healthy()
+        assert await base.vectors.count(place(SHOP)) == len(TEXTS)
+        assert embedder.embedded == embedded + 1
+        assert base.index.state().degraded is None
+
+
+async def test_chroma_deleted_while_stopped(tmp_path: Path) -> None:
+    """`chroma/` and `lexical.db` deleted between two runs are filled from knowledge.db, without embedding again."""
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, TEXTS)
+    shutil.rmtree(tmp_path / "chroma")
+    (tmp_path / "lexical.db").unlink()
+    embedder = WordHashEmbedder()
+    async with knowledge_base(tmp_path, embedder=embedder) as base:
+        await base.index.wait_healthy()
+        assert await base.vectors.count(place(SHOP)) == len(TEXTS)
+        assert len(await base.words.search(SHOP, "open returns gift bicycles", 10)) == len(TEXTS)
+        assert embedder.embedded == 0
+
+
+async def test_repairs_both_directions(tmp_path: Path) -> None:
+    """At start what is missing is added and what is too much is taken away, in both indexes and per business."""
+    async with knowledge_base(tmp_path) as base:
+        await base.index.wait_healthy()
+        kept = await base.learn(SHOP, TEXTS)
+        missing = await base.store(SHOP, ["Written to knowledge.db only, before a crash."])
+        deleted = await base.learn("gone", ["Of a business whose only document was deleted."])
+        await base.delete(deleted[0].document_id)
+        await base.words.remove([kept[0].id])
+        await base.vectors.delete(place(SHOP), [kept[1].id])
+        await base.vectors.add(place(SHOP), ["stray"], np.ones((1, WordHashEmbedder.dimension), np.float32))
+    async with knowledge_base(tmp_path) as base:
+        await base.index.wait_healthy()
+        assert await base.vectors.ids(place(SHOP)) == {chunk.id for chunk in [*kept, *missing]}
+        assert await base.vectors.ids(place("gone")) == set()
+        assert await base.words.search("gone", "business document", 5) == []
+        assert len(await base.words.search(SHOP, "open returns gift bicycles written", 10)) == 5
+
+
+async def test_other_embedders_stay_apart(tmp_path: Path) -> None:
+    """Vectors of another embedder are neither used nor removed."""
+    other = Collection(SHOP, "another-3")
+    async with knowledge_base(tmp_path) as base:
+        await base.vectors.add(other, ["x"], np.ones((1, 3), np.float32))
+        await base.learn(SHOP, TEXTS)
+    async with knowledge_base(tmp_path) as base:
+        await base.index.wait_healthy()
+        assert await base.vectors.ids(other) == {"x"}
+        assert len(await base.index.search(SHOP, "free returns", limit=9)) == len(TEXTS)
+
+
+async def test_process_killed(base: KnowledgeBase) -> None:
+    """Chroma's process killed: the words answer meanwhile, readiness says degraded, then all is well again."""
+    await base.learn(SHOP, TEXTS)
+    assert base.vectors.pid is not None
+    os.kill(base.vectors.pid, signal.SIGKILL)
+    while base.vectors.ready:
+        assert texts(await base.index.search(SHOP, "free returns", limit=1)) == [TEXTS[1]]
+    assert base.index.state().degraded is not None
+    assert texts(await base.index.search(SHOP, "free returns", limit=1)) == [TEXTS[1]]
+    await base.vectors.wait_ready()
+    await base.index.wait_healthy()
+    assert base.index.state().degraded is None
+    assert (await base.index.search(SHOP, "free returns", limit=1))[0].cosine is not None
+
+
+@pytest.mark.parametrize("damaged", ["chroma.sqlite3", "data_level0.bin", "header.bin", "index_metadata.pickle"])
+async def test_garbage_in_the_vectors(tmp_path: Path, damaged: str) -> None:
+    """Garbage in any of Chroma's files: answers go on, and the index is made anew without embedding again."""
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, [f"{TEXTS[n % 4]} Number {n}." for n in range(1_200)])
+    (found,) = list((tmp_path / "chroma").rglob(damaged))
+    size = found.stat().st_size
+    found.write_bytes(np.random.default_rng(5).bytes(size))
+    embedder = WordHashEmbedder()
+    async with knowledge_base(tmp_path, embedder=embedder) as base:
+        assert await base.index.search(SHOP, "free returns", limit=3) != []
+        await base.index.wait_healthy()
+        assert await base.vectors.count(place(SHOP)) == 1_200
+        assert base.index.state().degraded is None
+        assert embedder.embedded <= 1, "only the question, and that only once the vectors are to be trusted"
+
+
+@pytest.mark.parametrize("rest", [b"", b"garbage" * 5_000])
+async def test_garbage_in_the_words(tmp_path: Path, rest: bytes) -> None:
+    """lexical.db full of garbage or empty at start is made anew."""
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, TEXTS)
+    (tmp_path / "lexical.db").write_bytes(rest)
+    async with knowledge_base(tmp_path) as base:
+        await base.index.wait_healthy()
+        assert len(await base.words.search(SHOP, "open returns gift bicycles", 10)) == len(TEXTS)
+
+
+async def test_words_damaged_inside(tmp_path: Path) -> None:
+    """Damage in the middle of lexical.db shows at a search: the vectors answer, the words are made anew."""
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, [f"{TEXTS[n % 4]} Number {n}." for n in range(400)])
+    content = (tmp_path / "lexical.db").read_bytes()
+    (tmp_path / "lexical.db").write_bytes(content[:32_768] + b"\xa5" * (len(content) - 32_768))
+    async with knowledge_base(tmp_path) as base:
+        await base.vectors.wait_ready()
+        assert await base.index.search(SHOP, "free returns number 7", limit=3) != []
+        await base.index.wait_healthy()
+        assert len(await base.words.search(SHOP, "number", 500)) == 400
+
+
+async def test_older_knowledge(tmp_path: Path) -> None:
+    """A knowledge.db that was put back to an older state: the words follow it."""
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, TEXTS[:1])
+        await base.index.wait_healthy()
+    older = (tmp_path / "knowledge.db").read_bytes()
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, TEXTS[1:])
+        await base.index.wait_healthy()
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"knowledge.db{suffix}").unlink(missing_ok=True)
+    (tmp_path / "knowledge.db").write_bytes(older)
+    async with knowledge_base(tmp_path) as base:
+        await base.index.wait_healthy()
+        await base.learn(SHOP, ["Entirely new."])
+        assert len(await base.words.search(SHOP, "open returns gift bicycles entirely", 10)) == 2
+        assert len(await base.vectors.ids(place(SHOP))) == 2
+
+
+async def test_learns_without_chroma(base: KnowledgeBase) -> None:
+    """A document that comes while Chroma is away is found by its words at once, by its vectors later."""
+    assert base.vectors.pid is not None
+    os.kill(base.vectors.pid, signal.SIGKILL)
+    while base.vectors.ready:
+        await asyncio.sleep(0.01)
+    learning = asyncio.create_task(base.learn(SHOP, TEXTS))
+    await learning
+    await base.index.wait_healthy()
+    assert await base.vectors.count(place(SHOP)) == len(TEXTS)
