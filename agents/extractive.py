@@ -108,7 +108,7 @@ def _asked(question: str, stop_words: Collection[str]) -> _Question:
     return _Question(tuple(dict.fromkeys(content)), frozenset(pairwise(content)))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _cuts(text: str, heading: str) -> tuple[_Cut, ...]:
     """A passage's sentences without those that only lead; the same passages answer many questions, so they are kept."""
     cut = sentences(text)
@@ -128,7 +128,7 @@ def _cuts(text: str, heading: str) -> tuple[_Cut, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _stems(text: str, heading: str) -> frozenset[str]:
     return frozenset(stem(word) for word in words(f"{heading}\n{text}"))
 

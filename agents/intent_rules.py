@@ -25,6 +25,7 @@ class IntentRules:
             kind: _phrases(packs, kind) for kind in ("opt_out", "opt_in", "person", "acknowledgement", "yes")
         }
         self._person_anywhere = _anywhere(packs, "person_anywhere")
+        self._person_not = _anywhere(packs, "person_not")  # "are you a real person?" asks, and wants nobody yet
 
     def keyword(self, texts: Sequence[str]) -> Intent | None:
         """OPT_OUT or OPT_IN when a whole message says so, never from inside a sentence; the last one counts."""
@@ -56,6 +57,10 @@ class IntentRules:
             and (not plain(text) or plain(text) in self._whole["acknowledgement"])
             for text in texts
         )
+
+    def has_mark(self, texts: Sequence[str]) -> bool:
+        """Whether a question mark stands anywhere."""
+        return any(_QUESTION_MARKS.search(text) for text in texts)
 
     def says_yes(self, texts: Sequence[str]) -> bool:
         """Whether a burst accepts what was offered."""
@@ -92,7 +97,11 @@ class IntentRules:
         return found
 
     def _wants_person(self, said: str) -> bool:
-        if said in self._whole["person"] or self._person_anywhere.search(said):
+        if said in self._whole["person"]:
+            return True
+        if self._person_not.search(said):
+            return False
+        if self._person_anywhere.search(said):
             return True
         spoken = words(said)
         return any(_asks_for_person(spoken, pack) for pack in self._packs.values())

@@ -1,6 +1,6 @@
 """Decides what a burst of messages wants, and in which language: by a model where there is one, by rules otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -46,32 +46,19 @@ class _Sorted(BaseModel):
 
 
 class MessageClassifier:
-    """`model` None means rules alone; `packs` are the bot's languages (agents/language_packs.py)."""
+    """`model` None means rules alone; `packs` are the bot's languages (agents/language_packs.py).
+
+    `rules` are for those who need a word of the rules themselves.
+    """
 
     def __init__(self, model: LanguageModel | None, packs: Mapping[str, LanguagePack]) -> None:
         self._model = model
-        self._rules = IntentRules(packs)
+        self.rules = IntentRules(packs)
         self._languages = LanguageDetector(packs)
-
-    def keyword(self, texts: Sequence[str]) -> Intent | None:
-        """OPT_OUT or OPT_IN when a whole message says nothing else, in any of our languages; no model is asked."""
-        return self._rules.keyword(texts)
-
-    def asks_nothing(self, texts: Sequence[str]) -> bool:
-        """Whether a burst only nods."""
-        return self._rules.asks_nothing(texts)
-
-    def asking(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """The messages that ask, without those that only greet or nod; all of them when none seems to ask."""
-        return self._rules.asking(texts)
-
-    def says_yes(self, texts: Sequence[str]) -> bool:
-        """Whether a burst accepts what was offered."""
-        return self._rules.says_yes(texts)
 
     async def classify(self, burst: Burst) -> Classification:
         """Never raises: a model that fails or answers nonsense is named in `error`, and the rules decide."""
-        if self._model is None or self._rules.keyword(burst.texts) is not None:
+        if self._model is None or self.rules.keyword(burst.texts) is not None:
             return self._by_rules(burst)
         completion: Completion | None = None
         try:
@@ -85,7 +72,7 @@ class MessageClassifier:
 
     def _by_rules(self, burst: Burst) -> Classification:
         language = self._languages.language_of(burst.texts, stored=burst.language)
-        return Classification(self._rules.intents(burst.texts), language, Usage())
+        return Classification(self.rules.intents(burst.texts), language, Usage())
 
 
 def _material(burst: Burst) -> str:

@@ -17,13 +17,14 @@ class BurstResponder:
 
     def __init__(self, classifier: MessageClassifier, query_agent: QueryAgent, sentences: Sentences) -> None:
         self._classifier = classifier
+        self._rules = classifier.rules
         self._query_agent = query_agent
         self._sentences = sentences
         self._offers = sentences.in_every_language("do_not_know") | sentences.in_every_language("apology")
 
     async def respond(self, burst: Burst) -> Reply:
         """Raises only what the knowledge raises: a model that fails is replaced by built-in answers, see `error`."""
-        keyword = self._classifier.keyword(burst.texts)
+        keyword = self._rules.keyword(burst.texts)
         if burst.opted_out and keyword is not Intent.OPT_IN:
             return self._silent(burst, ClosedReason.OPTED_OUT)
         if burst.mode is Mode.PERSON and keyword is None:
@@ -47,7 +48,7 @@ class BurstResponder:
         if keyword is not None:
             others = tuple(intent for intent in classified.intents if intent is not keyword)
             return replace(classified, intents=(keyword, *others))
-        if self._classifier.says_yes(burst.texts) and self._offered_person(burst):
+        if self._rules.says_yes(burst.texts) and self._offered_person(burst):
             return replace(classified, intents=(Intent.PERSON,))
         return classified
 
@@ -76,11 +77,9 @@ class BurstResponder:
         return self._say("stop" if stop else "start", classified, Effects(opted_out=stop))
 
     async def _other(self, burst: Burst, classified: Classification) -> Reply:
-        if self._classifier.asks_nothing(burst.texts):
+        if self._rules.asks_nothing(burst.texts):
             return _reply(classified, closed=ClosedReason.NO_REPLY_NEEDED)
-        if not any(letter.isalnum() for text in burst.texts for letter in text) or self._classifier.says_yes(
-            burst.texts
-        ):
+        if not any(letter.isalnum() for text in burst.texts for letter in text) or self._rules.says_yes(burst.texts):
             return self._say("greeting", classified)  # "?", or a yes to nothing: ask what they need
         return await self._answer(burst, classified)
 
@@ -88,13 +87,16 @@ class BurstResponder:
         began = time.perf_counter()
         answer = await self._query_agent.answer(
             burst.business_id,
-            "\n".join(self._classifier.asking(burst.texts)),
+            "\n".join(self._rules.asking(burst.texts)),
             language=classified.language,
             history=burst.history,
             use_model=classified.error is None,
         )
+        text = self._query_agent.with_sources(answer, classified.language)
+        if not answer.answered and Intent.THANKS in classified.intents and not self._rules.has_mark(burst.texts):
+            text = self._sentences.say("thanks", classified.language)  # "you have been a great help, thank you"
         return replace(
-            _reply(classified, text=self._query_agent.with_sources(answer, classified.language)),
+            _reply(classified, text=text),
             answered=answer.answered,
             sources=answer.sources,
             usage=classified.usage + answer.usage,

@@ -84,6 +84,9 @@ def test_hears_the_wish_for_a_person(text: str) -> None:
         "Do you have a two person tent?",
         "how many people fit in",
         "Is the agent fee included?",
+        "are you a real person?",
+        "¿eres una persona real?",
+        "你是真人吗",
         "Wie viele Personen passen in das Zelt?",
     ],
 )

@@ -98,6 +98,13 @@ async def test_a_nod_gets_no_reply(text: str) -> None:
     assert (await respond(text)).closed is ClosedReason.NO_REPLY_NEEDED
 
 
+async def test_thanks_with_many_words_are_thanks() -> None:
+    """A sentence of thanks that no document answers is no unanswered question; a question is."""
+    assert (await respond("thank you, you have been a wonderful elephant")).text == SENTENCES.say("thanks", "en")
+    asked = await respond("thank you! where is the elephant?")
+    assert asked.text == SENTENCES.say("do_not_know", "en")
+
+
 async def test_a_lone_question_mark_is_asked_back() -> None:
     """Who writes only "?" is asked what they need."""
     assert (await respond("?")).text == SENTENCES.say("greeting", "en")
