@@ -70,14 +70,14 @@ def keep_post(
     return unit
 
 
-def waiting_events(limit: int) -> Unit[tuple[list[WaitingEvent], dict[int, bytes]]]:
-    """The oldest events that wait, and the bodies that they point into, by POST."""
+def waiting_events(limit: int, after: int = 0) -> Unit[tuple[list[WaitingEvent], dict[int, bytes]]]:
+    """The oldest events that wait, behind id `after`, and the bodies that they point into, by POST."""
 
     async def unit(transaction: Transaction) -> tuple[list[WaitingEvent], dict[int, bytes]]:
         rows = await transaction.all(
             "SELECT id, post_id, kind, pointer, phone_number_id, subject, received_at"
-            " FROM inbox_events WHERE state = 'waiting' ORDER BY id LIMIT :limit",
-            {"limit": limit},
+            " FROM inbox_events WHERE state = 'waiting' AND id > :after ORDER BY id LIMIT :limit",
+            {"limit": limit, "after": after},
         )
         events = [WaitingEvent(*row) for row in rows]
         posts = sorted({event.post_id for event in events})

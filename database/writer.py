@@ -26,6 +26,7 @@ GROUP_SECONDS = 0.010
 TRUNCATE_BYTES = 64 * MEGABYTE
 IDLE_SECONDS = 0.5
 LOOK_AT_LOG_EVERY = 64  # groups
+CHECKPOINT_PATIENCE_MS = 100
 
 
 class DatabaseClosedError(Exception):
@@ -41,6 +42,7 @@ class _Request:
     unit: Unit[Any]
     done: asyncio.Future[Any]
     asked_at: float
+    first: bool
 
 
 @dataclass(slots=True)
@@ -105,6 +107,16 @@ def _run_alone(connection: sqlite3.Connection, unit: Unit[Any]) -> _Outcome:
     return _Outcome(value=value)
 
 
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> None:
+    """Move the log into the file. Waits for readers only briefly: units are waiting behind this."""
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_PATIENCE_MS}")
+    try:
+        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
+
+
 class Writer:
     """Owns one connection and one task; `submit` is all that others see of it."""
 
@@ -132,7 +144,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         queue = self._first if first else self._others
-        queue.append(_Request(unit, done, time.perf_counter()))
+        queue.append(_Request(unit, done, time.perf_counter(), first))
         self._wake.set()
         if timeout_seconds is None:
             return await done
@@ -178,8 +190,8 @@ class Writer:
         return group
 
     def _put_back(self, requests: Sequence[_Request]) -> None:
-        # Behind whatever became first meanwhile, before everything else: order among themselves is kept.
-        self._others.extendleft(reversed(requests))
+        for request in reversed(requests):
+            (self._first if request.first else self._others).appendleft(request)
 
     async def _write(self, group: list[_Request]) -> None:
         began = time.perf_counter()
@@ -210,9 +222,7 @@ class Writer:
 
     async def _checkpoint(self, mode: str) -> None:
         try:
-            await self._connection.run(
-                lambda connection: connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-            )
+            await self._connection.run(lambda connection: _checkpoint(connection, mode))
         except sqlite3.Error as error:
             logger.warning("%s: checkpoint failed: %s", self._name, error)
 

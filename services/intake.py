@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,15 @@ class Batch:
     handled: list[int] = field(default_factory=list)
     ignored: list[int] = field(default_factory=list)
     dead: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Events with their POSTs' bodies, and what is to be done with them."""
+
+    events: list[WaitingEvent] = field(default_factory=list)
+    bodies: dict[int, bytes] = field(default_factory=dict)
+    batch: Batch = field(default_factory=Batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,7 @@ class Intake:
         while not self._closing:
             self._wake.clear()
             try:
-                while await self.handle_some() and not self._closing:
+                while await self._handle_some() and not self._closing:
                     pass
             except (sqlite3.Error, TimeoutError, DatabaseClosedError) as fault:
                 logger.warning("intake waits for the database: %s", fault)
@@ -132,27 +141,43 @@ class Intake:
                 self._idle.notify_all()
             await self._wake.wait()
 
-    async def handle_some(self) -> int:
-        """Handle up to 200 events in one unit; how many there were. Raises sqlite3.Error when the file is at fault."""
-        events, bodies = await self._database.read(waiting_events(UNIT_EVENTS))
-        if not events:
-            return 0
-        documents: dict[int, Any] = {}
+    async def _handle_some(self) -> int:
+        """Handle what waits now, up to 200 events a unit; how many there were.
+
+        While a unit is being written the next one is read and sorted. Raises sqlite3.Error when the file is at fault.
+        """
+        handled = 0
+        batch = await self._next(after=0)
+        while batch.events:
+            writing = asyncio.create_task(self._handle(batch), name="intake unit")
+            try:
+                full = len(batch.events) == UNIT_EVENTS and not self._closing
+                following = await self._next(after=batch.events[-1].id) if full else _Sorted()
+            finally:
+                await writing
+            handled += len(batch.events)
+            batch = following
+            async with self._idle:
+                self._idle.notify_all()
+        return handled
+
+    async def _next(self, *, after: int) -> _Sorted:
+        events, bodies = await self._database.read(waiting_events(UNIT_EVENTS, after))
+        return self._sort(events, bodies)
+
+    async def _handle(self, found: _Sorted) -> None:
         try:
-            await self._handle(events, bodies, documents)
+            await self._write(found)
         except sqlite3.OperationalError:
             raise  # the file's fault, not an event's: all of them wait
         except Exception:
-            logger.exception("a batch of %d events failed; now one by one", len(events))
-            for event in events:
-                await self._handle_alone(event, bodies, documents)
-        async with self._idle:
-            self._idle.notify_all()
-        return len(events)
+            logger.exception("a unit of %d events failed; now one by one", len(found.events))
+            for event in found.events:
+                await self._handle_alone(event, found.bodies)
 
-    async def _handle_alone(self, event: WaitingEvent, bodies: dict[int, bytes], documents: dict[int, Any]) -> None:
+    async def _handle_alone(self, event: WaitingEvent, bodies: dict[int, bytes]) -> None:
         try:
-            await self._handle([event], bodies, documents)
+            await self._write(self._sort([event], bodies))
         except sqlite3.OperationalError:
             raise
         except Exception as error:
@@ -161,12 +186,10 @@ class Intake:
             await self._database.write(_unit(batch, self._clock.now(), self._window))
             self._metrics.events_dead.inc()
 
-    async def _handle(
-        self, events: Sequence[WaitingEvent], bodies: dict[int, bytes], documents: dict[int, Any]
-    ) -> None:
-        batch = self._sort(events, bodies, documents)
+    async def _write(self, found: _Sorted) -> None:
+        batch = found.batch
         taken = await self._database.write(_unit(batch, self._clock.now(), self._window))
-        self._metrics.intake_batch_size.observe(len(events))
+        self._metrics.intake_batch_size.observe(len(found.events))
         self._metrics.events_dead.inc(len(batch.dead))
         self._metrics.events_ignored.labels("status").inc(taken.unknown_statuses)
         self._metrics.events_ignored.labels("other").inc(len(batch.ignored))
@@ -177,16 +200,21 @@ class Intake:
         for arrival in batch.arrivals:
             self._on_inbound(arrival.message.phone_number_id, 1)
 
-    def _sort(self, events: Sequence[WaitingEvent], bodies: dict[int, bytes], documents: dict[int, Any]) -> Batch:
-        batch = Batch()
+    def _sort(self, events: list[WaitingEvent], bodies: dict[int, bytes]) -> _Sorted:
+        found = _Sorted(events, bodies)
+        documents: dict[int, Any] = {}
         for event in events:
             try:
                 if event.post_id not in documents:
                     documents[event.post_id] = json.loads(bodies[event.post_id])
-                self._sort_one(event, documents[event.post_id], batch)
+                self._sort_one(event, documents[event.post_id], found.batch)
             except MeaninglessEventError as reason:
-                batch.dead[event.id] = str(reason)
-        return batch
+                found.batch.dead[event.id] = str(reason)
+            except Exception as error:
+                # the edge: one event that our own code cannot bear must not keep its neighbours waiting
+                logger.exception("event %d cannot be read", event.id)
+                found.batch.dead[event.id] = f"{type(error).__name__}: {error}"
+        return found
 
     def _sort_one(self, event: WaitingEvent, document: Any, batch: Batch) -> None:
         if event.kind == "status":

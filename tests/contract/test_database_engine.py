@@ -246,3 +246,20 @@ def test_a_migration_that_breaks_a_reference_changes_nothing(tmp_path: Path) -> 
     assert current_version(connection) == newest
     assert connection.execute("SELECT count(*) FROM businesses").fetchone()[0] == 0
     connection.close()
+
+
+async def test_the_log_does_not_grow_for_ever(chat: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy writer that is never idle folds its log back into the file, also while somebody reads."""
+    monkeypatch.setattr("database.writer.TRUNCATE_BYTES", 1_000_000)
+    monkeypatch.setattr("database.writer.LOOK_AT_LOG_EVERY", 4)
+    for n in range(60):
+        await chat.write(keep(str(n), b"x" * 100_000))
+        await chat.read(keys())
+    assert await chat.read(_log_size(chat)) < 3_000_000
+
+
+def _log_size(database: Database) -> Unit[int]:
+    async def unit(_: Transaction) -> int:
+        return database.path.with_name(f"{database.path.name}-wal").stat().st_size
+
+    return unit
