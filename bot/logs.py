@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractAccessLogger
 HIDDEN = "[hidden]"
 SHORTEST_SECRET = 6  # shorter values would black out ordinary words
 _BEARER = re.compile(r"(?i)(bearer\s+|access_token=|verify_token=)[^\s\"'&,;]+")
-_NOISY = ("asyncio", "aiosqlite", "apscheduler", "httpx", "httpcore", "openai", "urllib3")
+_NOISY = ("asyncio", "aiosqlite", "apscheduler", "httpx", "httpx2", "httpcore", "openai", "urllib3")
 # What Meta and probes ask many times a second is worth a line only to somebody who looks for it.
 _FREQUENT = ("/webhooks/", "/health/", "/metrics")
 

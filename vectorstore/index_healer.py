@@ -33,6 +33,7 @@ PROBE_NEIGHBOURS = 10
 SAME = 0.99
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
+COMPARING = "the indexes are being compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class IndexHealer:
         self._healthy = asyncio.Event()
         self._doubted = False
         self._seen: tuple[int, int] | None = None
-        self._trouble: str | None = "the indexes are being compared"
+        self._trouble: str | None = None
 
     @classmethod
     @asynccontextmanager
@@ -101,7 +102,7 @@ class IndexHealer:
             return "the word index is being made anew"
         if not self._vectors.ready:
             return "the vector store is away"
-        return self._trouble
+        return self._trouble or (None if self._healthy.is_set() else COMPARING)
 
     def look(self) -> None:
         """Compare and repair soon."""
@@ -197,6 +198,7 @@ class IndexHealer:
             collection = Collection(business_id, self._embedder_name)
             have, dropped = await self._sound(collection) if collection.name in names else (set(), 0)
             rebuilt += dropped
+            self._doubted |= not have  # half of the vectors would mislead: the words answer until all are there
             added += await self._add(collection, ids - have)
             removed += await self._remove(collection, have - ids)
         for name in names:
