@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,10 @@ def collection() -> Collection:
     return Collection(new_id(), "test-16")
 
 
+def about(similarity: float) -> Any:
+    return pytest.approx(similarity, abs=1e-5)
+
+
 def some_vectors(count: int, seed: int = 1) -> Vectors:
     vectors = np.random.default_rng(seed).normal(size=(count, 16)).astype(np.float32)
     normalised: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -51,7 +56,7 @@ async def test_add_replaces(store: ChromaManager, collection: Collection) -> Non
     await store.add(collection, ["x"], first.reshape(1, -1))
     await store.add(collection, ["x"], second.reshape(1, -1))
     assert await store.count(collection) == 1
-    assert (await store.query(collection, second, 5))[0] == ("x", pytest.approx(1.0, abs=1e-5))
+    assert (await store.query(collection, second, 5))[0] == ("x", about(1.0))
 
 
 async def test_more_than_a_slice(store: ChromaManager, collection: Collection) -> None:
@@ -100,7 +105,7 @@ async def test_businesses_are_apart(store: ChromaManager) -> None:
     vectors = some_vectors(3)
     for place, vector in zip((mine, theirs, other_embedder), vectors, strict=True):
         await store.add(place, ["same"], vector.reshape(1, -1))
-    assert await store.query(mine, vectors[0], 10) == [("same", pytest.approx(1.0, abs=1e-5))]
+    assert await store.query(mine, vectors[0], 10) == [("same", about(1.0))]
     await store.delete(theirs, ["same"])
     assert await store.count(mine) == 1
     assert await store.count(other_embedder) == 1
@@ -163,4 +168,4 @@ async def test_odd_names(store: ChromaManager) -> None:
     for place, vector in zip(odd, vectors, strict=True):
         await store.add(place, ["id"], vector.reshape(1, -1))
     for place, vector in zip(odd, vectors, strict=True):
-        assert await store.query(place, vector, 5) == [("id", pytest.approx(1.0, abs=1e-5))]
+        assert await store.query(place, vector, 5) == [("id", about(1.0))]
