@@ -126,3 +126,16 @@ async def running_server(server: Server) -> AsyncIterator[Server]:
     finally:
         if server.process and server.process.returncode is None:
             await server.kill()
+
+
+async def concierge(server: Server, *arguments: str, **settings: str) -> tuple[int, str, str]:
+    """Another command on the same data directory: exit code, stdout, stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *arguments),
+        env={**server.environment(), "CONCIERGE_LOCK_WAIT_SECONDS": "1", **settings},
+        cwd=server.directory.parent,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 120)
+    return process.returncode or 0, out.decode(), err.decode()

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import secrets
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from bot.simulator.faults import FaultKind
 from bot.simulator.settings import SimulatorSettings
 from bot.simulator.simulator import Simulator
 from database.clock import SystemClock
+from tests.e2e.ledger import check_dispositions, check_replies
 from tests.e2e.processes import ACCESS_TOKEN, APP_SECRET, NUMBER, Server, running_server
 
 pytestmark = pytest.mark.blocking_allowed  # looks into files and starts processes
@@ -91,25 +91,3 @@ async def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path: Pat
             assert await server.stop() == 0
     check_dispositions(server, written)
     check_replies(server, simulator)
-
-
-def check_dispositions(server: Server, written: list[str]) -> None:
-    """Every message is there once and ended once."""
-    messages = server.rows("SELECT wamid, status, reason, turn_id FROM messages")
-    assert Counter(message["wamid"] for message in messages) == Counter(written)
-    for message in messages:
-        assert message["status"] in {"answered", "closed"}
-        assert (message["status"] == "answered") == (message["turn_id"] is not None)
-    assert server.rows("SELECT count(*) AS n FROM inbox_events WHERE state = 'dead'") == [{"n": 0}]
-
-
-def check_replies(server: Server, simulator: Simulator) -> None:
-    """Every turn that answered has one reply, and WhatsApp took it once."""
-    replies = server.rows("SELECT turn_id, count(*) AS n, group_concat(state) AS states FROM outbox GROUP BY turn_id")
-    answering = server.rows("SELECT DISTINCT turn_id FROM messages WHERE turn_id IS NOT NULL")
-    assert {reply["turn_id"] for reply in replies} == {row["turn_id"] for row in answering}
-    assert all(reply["n"] == 1 for reply in replies)
-    message_of = {row["id"]: row["outbox_id"] for row in server.rows("SELECT id, outbox_id FROM send_attempts")}
-    taken = Counter(message_of[sent.attempt_id or ""] for sent in simulator.sent)
-    expected = Counter(row["id"] for row in server.rows("SELECT id FROM outbox"))
-    assert taken == expected

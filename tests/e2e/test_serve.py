@@ -2,29 +2,15 @@
 
 import asyncio
 import json
-import sys
 
 import pytest
 
-from tests.e2e.processes import Server, running_server
+from tests.e2e.processes import Server, concierge, running_server
 
 pytestmark = pytest.mark.blocking_allowed  # the tests wait for processes
 
 QUESTION = "When is the shop open on Saturdays?"
 KNOWLEDGE = "# Opening hours\n\nOn Saturdays the shop is open from ten to four.\n\nOn Sundays it is closed.\n"
-
-
-async def concierge(server: Server, *arguments: str, **settings: str) -> tuple[int, str, str]:
-    """Another command on the same data directory: exit code, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *arguments),
-        env={**server.environment(), "CONCIERGE_LOCK_WAIT_SECONDS": "1", **settings},
-        cwd=server.directory.parent,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 120)
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def test_a_server_is_used_by_commands_and_stops_gracefully(tmp_path):
