@@ -1,21 +1,20 @@
 """Answers without a model: the sentences of the passages that most likely hold the answer, copied, never made up."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
-from agents.sentence_cutter import Sentence, sentences
-from agents.sentence_shortener import shortened
+from agents.passage_cuts import Candidate, candidates_of, stems_of
+from agents.sentence_fitting import fitting, sources_of, written
 from agents.words import is_unspaced, stem, words
 from database.records import Passage
 
 # How much each sign speaks for a sentence. Found by a listwise softmax (the answer's sentence against all sentences of
 # eight passages) on XQuAD in ten languages, and checked on SQuAD articles (tests/bench/answers.py): more signs (answer
-# type, length, position, exact forms) did not help there. The weight of a lead has no data behind it: a matching
-# heading counts nearly as much as a match in the sentence itself.
-_OWN, _LEAD, _BEFORE, _AFTER, _PAIRS, _SCORE = 11.6, 9.0, 4.5, 3.4, 3.0, 6.8
+# type, length, position, exact forms) did not help there. The weights of a lead and of a heading have no data
+# behind them: the question above an answer counts nearly as much as the sentence itself, a heading over many less.
+_OWN, _LEAD, _HEADING, _BEFORE, _AFTER, _PAIRS, _SCORE = 11.6, 9.0, 7.0, 4.5, 3.4, 3.0, 6.8
 # Whether the passages answer at all: logistic regression on XQuAD in five languages with half of the articles left out;
 # checked on SQuAD articles, one half asking the other: keeps 98 % of the answerable questions and refuses 88 % of the
 # foreign ones. Character pairs also form across words, so fewer of them meet; Thai has few letters: more meet.
@@ -26,10 +25,6 @@ _BEST_COSINE, _MIDDLE_COSINE = 10.0, 0.3
 _ENOUGH_WORDS, _ENOUGH_HAN_PAIRS, _ENOUGH_THAI_PAIRS = 6.2, 4.3, 12.3
 _THAI_LIKE = "\u0e00", "\u1fff"
 
-_MOST_SENTENCES = 4
-_MOST_CONSIDERED = 12
-_LEAST_CHANCE = 0.01
-_GAP = " … "
 _LEAST_BUDGET = 40
 
 
@@ -43,26 +38,6 @@ class Extract:
     text: str
     sources: tuple[Passage, ...]
     answers: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A sentence with what is compared of it. `lead` are the stems of the headings and the question above it."""
-
-    sentence: Sentence
-    stems: frozenset[str]
-    pairs: frozenset[tuple[str, str]]
-    lead: frozenset[str]
-    before: frozenset[str]
-    after: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    rank: int
-    place: int
-    passage: Passage
-    cut: _Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +61,20 @@ def extract(
     `trust_cosine` lets the embeddings say whether the passages speak of the question at all.
     """
     asked = _asked(question, stop_words)
-    candidates = _candidates(passages)
+    candidates = candidates_of(passages)
     if not candidates or not asked.stems:
         return None
     weights = _weights(asked, candidates)
-    speaking = [each for each in candidates if _coverage(weights, _context(each.cut)) > 0] or candidates
-    chances = _softmax([_score(asked, weights, candidate) for candidate in speaking])
-    fitting = _Fitting(speaking, chances, budget, naming)
-    chosen = [speaking[index] for index in sorted(fitting.best())]
-    sources = _distinct(candidate.passage for candidate in chosen)
-    return Extract(
-        _written(chosen, asked, max(_LEAST_BUDGET, budget - naming(sources))),
-        sources,
-        _spoken_of(asked, weights, candidates, passages) + _likeness(passages, trust_cosine) >= _enough(question),
-    )
+    scores = [_score(asked, weights, candidate) for candidate in candidates]
+    covered = max(share for _, share in scores)
+    # A sentence that says nothing of the question is not copied beside one that does.
+    speaking = [index for index, (_, share) in enumerate(scores) if share or not covered]
+    chances = _softmax([scores[index][0] for index in speaking])
+    chosen = fitting([candidates[index] for index in speaking], chances, budget, naming)
+    sources = sources_of(chosen)
+    room = max(min(budget, _LEAST_BUDGET), budget - naming(sources))
+    spoken = _spoken_of(asked, covered, candidates, passages) + _likeness(passages, trust_cosine)
+    return Extract(written(chosen, asked.stems, room), sources, spoken >= _enough(question))
 
 
 def _asked(question: str, stop_words: Collection[str]) -> _Question:
@@ -108,43 +83,7 @@ def _asked(question: str, stop_words: Collection[str]) -> _Question:
     return _Question(tuple(dict.fromkeys(content)), frozenset(pairwise(content)))
 
 
-@lru_cache(maxsize=1024)
-def _cuts(text: str, heading: str) -> tuple[_Cut, ...]:
-    """A passage's sentences without those that only lead; the same passages answer many questions, so they are kept."""
-    cut = sentences(text)
-    stems = [[stem(word) for word in words(sentence.text)] for sentence in cut]
-    above = frozenset(stem(word) for word in words(heading))
-    lead, found = above, []
-    for place, sentence in enumerate(cut):
-        own = stems[place]
-        if sentence.leads:
-            lead = above | frozenset(own)
-            continue
-        # A heading counts as lead, and what stands on its other side is another matter.
-        before = frozenset(stems[place - 1]) if place and not cut[place - 1].leads else frozenset()
-        after = frozenset(stems[place + 1]) if place + 1 < len(cut) and not cut[place + 1].leads else frozenset()
-        pairs = frozenset(pairwise(own))
-        found.append(_Cut(sentence, frozenset(own), pairs, lead, before, after))
-    return tuple(found)
-
-
-@lru_cache(maxsize=1024)
-def _stems(text: str, heading: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in words(f"{heading}\n{text}"))
-
-
-def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
-    found: list[_Candidate] = []
-    seen: set[str] = set()  # chunks may overlap
-    for rank, passage in enumerate(passages):
-        for place, cut in enumerate(_cuts(passage.text, passage.heading or "")):
-            if cut.sentence.text not in seen:
-                seen.add(cut.sentence.text)
-                found.append(_Candidate(rank, place, passage, cut))
-    return found
-
-
-def _weights(asked: _Question, candidates: Sequence[_Candidate]) -> dict[str, float]:
+def _weights(asked: _Question, candidates: Sequence[Candidate]) -> dict[str, float]:
     """How much each word of the question tells, by how few of the sentences have it; they add up to 1."""
     every = len(candidates)
     having = {word: sum(word in candidate.cut.stems for candidate in candidates) for word in asked.stems}
@@ -153,26 +92,23 @@ def _weights(asked: _Question, candidates: Sequence[_Candidate]) -> dict[str, fl
     return {word: weight / total for word, weight in weights.items()}
 
 
-def _coverage(weights: dict[str, float], stems: frozenset[str]) -> float:
-    return sum(weight for word, weight in weights.items() if word in stems)
-
-
-def _context(cut: _Cut) -> frozenset[str]:
-    return cut.stems | cut.lead | cut.before | cut.after
-
-
-def _score(asked: _Question, weights: dict[str, float], candidate: _Candidate) -> float:
-    """How likely a sentence is to hold the answer, as a logarithm."""
+def _score(asked: _Question, weights: dict[str, float], candidate: Candidate) -> tuple[float, float]:
+    """How likely a sentence is to hold the answer, as a logarithm; how much of the question it and its context say."""
     cut = candidate.cut
-    own = _coverage(weights, cut.stems)
-    return (
-        _OWN * own
-        + _LEAD * (_coverage(weights, cut.stems | cut.lead) - own)
-        + _BEFORE * (_coverage(weights, cut.stems | cut.before) - own)
-        + _AFTER * (_coverage(weights, cut.stems | cut.after) - own)
-        + _PAIRS * len(asked.pairs & cut.pairs) / max(1, len(asked.pairs))
-        + _SCORE * candidate.passage.score
-    )
+    score, covered = _SCORE * candidate.passage.score, 0.0
+    for word, weight in weights.items():
+        if word in cut.stems:
+            credit = _OWN
+        else:
+            credit = (
+                _LEAD * (word in cut.lead)
+                + _HEADING * (word in cut.heading)
+                + _BEFORE * (word in cut.before)
+                + _AFTER * (word in cut.after)
+            )
+        score += credit * weight
+        covered += weight if credit else 0.0
+    return score + _PAIRS * len(asked.pairs & cut.pairs) / max(1, len(asked.pairs)), covered
 
 
 def _softmax(scores: Sequence[float]) -> list[float]:
@@ -182,93 +118,14 @@ def _softmax(scores: Sequence[float]) -> list[float]:
     return [power / total for power in powers]
 
 
-class _Fitting:
-    """Finds the sentences that together hold the answer most likely and fit, with the names of their sources.
-
-    A search through all choices of at most four of the best twelve, cut off where what is left cannot win any more.
-    """
-
-    def __init__(
-        self,
-        candidates: Sequence[_Candidate],
-        chances: Sequence[float],
-        budget: int,
-        naming: Callable[[Sequence[Passage]], int],
-    ) -> None:
-        order = sorted(range(len(candidates)), key=chances.__getitem__, reverse=True)[:_MOST_CONSIDERED]
-        self._order = [index for index in order if chances[index] >= _LEAST_CHANCE * chances[order[0]]]
-        self._candidates = candidates
-        self._chances = chances
-        self._budget = budget
-        self._naming = naming
-        self._names: dict[tuple[str, ...], int] = {}
-        # A sentence that is too long even alone is taken all the same, and shortened.
-        self._best: tuple[int, ...] = (order[0],)
-        self._value = chances[order[0]] if self._fits(self._best) else 0.0
-
-    def best(self) -> tuple[int, ...]:
-        """Places of the chosen candidates, in no order."""
-        self._try((), 0, 0.0)
-        return self._best
-
-    def _try(self, chosen: tuple[int, ...], start: int, value: float) -> None:
-        if value > self._value:
-            self._best, self._value = chosen, value
-        left = _MOST_SENTENCES - len(chosen)
-        for place in range(start, len(self._order)):
-            rest = self._order[place : place + left]
-            if value + sum(self._chances[index] for index in rest) <= self._value:
-                return
-            longer = (*chosen, self._order[place])
-            if self._fits(longer):
-                self._try(longer, place + 1, value + self._chances[self._order[place]])
-
-    def _fits(self, chosen: tuple[int, ...]) -> bool:
-        said = sum(len(self._candidates[index].cut.sentence.text) + len(_GAP) for index in chosen)
-        if said > self._budget:
-            return False
-        sources = _distinct(self._candidates[index].passage for index in sorted(chosen))
-        key = tuple(passage.chunk_id for passage in sources)
-        if key not in self._names:
-            self._names[key] = self._naming(sources)
-        return said + self._names[key] <= self._budget
-
-
-def _distinct(passages: Iterable[Passage]) -> tuple[Passage, ...]:
-    return tuple({passage.chunk_id: passage for passage in passages}.values())
-
-
-def _written(chosen: Sequence[_Candidate], asked: _Question, budget: int) -> str:
-    """The sentences in the order of the passages: neighbours joined, gaps shown, another passage on its own lines."""
-    text = ""
-    last: _Candidate | None = None
-    for candidate in chosen:
-        text += _between(last, candidate) + candidate.cut.sentence.text
-        last = candidate
-    return text if len(text) <= budget else shortened(text, frozenset(asked.stems), budget)
-
-
-def _between(last: _Candidate | None, following: _Candidate) -> str:
-    if last is None:
-        return ""
-    if last.passage is not following.passage:
-        return "\n\n"
-    if last.cut.sentence.block != following.cut.sentence.block or following.cut.sentence.begins_line:
-        return "\n"
-    if following.place - last.place > 1:
-        return _GAP
-    return "" if is_unspaced(following.cut.sentence.text) else " "
-
-
 def _spoken_of(
-    asked: _Question, weights: dict[str, float], candidates: Sequence[_Candidate], passages: Sequence[Passage]
+    asked: _Question, sentence: float, candidates: Sequence[Candidate], passages: Sequence[Passage]
 ) -> float:
     """How much of the question the passages speak of: in one sentence, in one passage, and in its very order."""
-    sentence = max(_coverage(weights, _context(candidate.cut)) for candidate in candidates)
     pairs = max(len(asked.pairs & candidate.cut.pairs) for candidate in candidates) / max(1, len(asked.pairs))
     passage = max(
         sum(word in stems for word in asked.stems)
-        for stems in (_stems(each.text, each.heading or "") for each in passages)
+        for stems in (stems_of(each.text, each.heading or "") for each in passages)
     )
     return _BEST_SENTENCE * sentence + _BEST_PASSAGE * passage / len(asked.stems) + _BEST_PAIRS * pairs
 

@@ -3,10 +3,11 @@
 # ruff: noqa: RUF001 - quotes, dashes and full-width marks of many scripts are meant
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 _BLOCK = re.compile(r"\n\s*\n")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•·▪‣–]\s|\d{1,3}[.)]\s|[a-z][.)]\s|\|)")
+_BETWEEN_CELLS = " | "
 _RULE = re.compile(r"[|\s:-]*-{3,}[|\s:-]*$")
 _ANNOUNCES = ("?", "？", "؟", ":", "：")
 _HEADING = re.compile(r"\s*#{1,6}\s+")
@@ -45,12 +46,13 @@ def sentences(text: str) -> list[Sentence]:
     """The sentences of a passage in their order; nothing is lost but the space between them."""
     found: list[Sentence] = []
     for block, paragraph in enumerate(_BLOCK.split(text)):
+        in_table = False
         for number, line in enumerate(_lines(paragraph)):
-            if _RULE.match(line):
-                if found and found[-1].block == block:
-                    found[-1] = replace(found[-1], leads=True)  # the row above a table's rule is its head
-            elif line.startswith("|"):
-                found.append(Sentence(_row(line), block, leads=False, begins_line=True))
+            if _is_row(line):
+                # The first row of a table is its head; the rule under it says nothing.
+                if not _RULE.match(line):
+                    found.append(Sentence(_row(line), block, leads=not in_table, begins_line=True))
+                in_table = True
             elif _LIST_ITEM.match(line) and len(line) <= _LONG_WITHOUT_END:
                 found.append(Sentence(line, block, leads=line.endswith(_ANNOUNCES), begins_line=True))
             else:
@@ -63,9 +65,14 @@ def sentences(text: str) -> list[Sentence]:
     return [sentence for sentence in found if sentence.text]
 
 
+def _is_row(line: str) -> bool:
+    """Prose has bars too ("the set {x | x > 0}"), but in long lines."""
+    return line.startswith("|") or (_BETWEEN_CELLS in line and len(line) <= _LONG_WITHOUT_END)
+
+
 def _row(line: str) -> str:
-    """A table's row as a line for people: `| Large | 12 € |` becomes `Large · 12 €`."""
-    return " · ".join(cell for cell in (cell.strip() for cell in line.split("|")) if cell)
+    """A table's row as a line for people: `Large | 12 €` becomes `Large · 12 €`."""
+    return " · ".join(cell for cell in (cell.strip() for cell in line.strip("|").split(_BETWEEN_CELLS)) if cell)
 
 
 def _lines(paragraph: str) -> list[str]:
