@@ -80,7 +80,7 @@ async def running_knowledge(
         index = KnowledgeIndex(database, words, vectors, embedder, healer, metrics)
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
         packs = await asyncio.to_thread(load_language_packs)
-        chosen = model or _model(settings, clock, dice, metrics)
+        chosen = model or _model(stack, settings, clock, dice, metrics)
         asker = QueryAgent(index, chosen, packs)
         responder = BurstResponder(MessageClassifier(chosen, packs), asker, Sentences(packs))
         if isinstance(embedder, WordLlamaEmbedder):
@@ -112,7 +112,9 @@ def _embedder(
     return OpenAIEmbedder(options, metrics, clock=clock, dice=dice)
 
 
-def _model(settings: Settings, clock: Clock, dice: random.Random, metrics: Metrics) -> LanguageModel | None:
+def _model(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, dice: random.Random, metrics: Metrics
+) -> LanguageModel | None:
     key = settings.openai_api_key.get_secret_value()
     if not key:
         return None
@@ -125,7 +127,9 @@ def _model(settings: Settings, clock: Clock, dice: random.Random, metrics: Metri
         concurrency=settings.concierge_model_concurrency,
         prices=settings.concierge_model_prices,
     )
-    return OpenAIChatModel(options, clock, dice, metrics)
+    opened = OpenAIChatModel(options, clock, dice, metrics)
+    stack.push_async_callback(opened.close)
+    return opened
 
 
 async def _ingestion(
