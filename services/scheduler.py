@@ -1,5 +1,6 @@
 """Runs the sweeps: APScheduler on our event loop, one job at a time each, late runs joined into one."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,9 @@ Sweep = Callable[[], Awaitable[object]]
 async def _careful(name: str, sweep: Sweep) -> None:
     try:
         await sweep()
+    except asyncio.CancelledError:
+        # We are stopping. Raised further, APScheduler would log it as a failure, with a traceback.
+        logger.debug("the sweep of %s was cut off", name)
     except Exception:
         logger.exception("the sweep of %s failed and comes again", name)
 
