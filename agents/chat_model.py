@@ -43,7 +43,7 @@ class ModelOptions:
 class OpenAIChatModel:
     """Implements agents.ports.LanguageModel for any server that speaks OpenAI's chat completions.
 
-    langchain is imported at the first call, in a thread: it takes a second.
+    langchain is imported by `load`, or at the first call, in a thread: it takes a second.
     """
 
     def __init__(self, options: ModelOptions, clock: Clock, dice: random.Random, metrics: Metrics) -> None:
@@ -70,6 +70,10 @@ class OpenAIChatModel:
                 self._record(completion.usage)
                 return completion
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def load(self) -> None:
+        """Import langchain now, so that the first customer does not wait for it."""
+        await self._opened()
 
     async def close(self) -> None:
         """Close its connections."""

@@ -129,6 +129,8 @@ def _model(
     )
     opened = OpenAIChatModel(options, clock, dice, metrics)
     stack.push_async_callback(opened.close)
+    loading = asyncio.create_task(opened.load(), name="load the chat model")
+    stack.push_async_callback(asyncio.wait, {loading})
     return opened
 
 
