@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _TOKENS_A_PRICE_UNIT = 1_000_000
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
+_FAILURES_UNTIL_AWAY = 3
+_AWAY_SECONDS = 15.0
 _TOO_MANY_REQUESTS = 429
 _RETRIED_STATUSES = frozenset({408, 409, 425, _TOO_MANY_REQUESTS})
 _SERVER_FAULT = 500
@@ -25,7 +27,8 @@ _SERVER_FAULT = 500
 class ModelOptions:
     """Which model, and how to call it.
 
-    `base_url` "" is OpenAI's own. `timeout_seconds` holds for one attempt, whole; `retries` come after the first one.
+    `base_url` "" is OpenAI's own. `timeout_seconds` is how long a customer waits: for a free
+    place among `concurrency` calls, for every attempt and the pauses between; `retries` come after the first one.
     `prices` are US dollars a million tokens, in and out, by model; a model without a price costs 0.
     `tracing` lets LangSmith see the calls, texts included: only when the owner asked for it.
     """
@@ -54,22 +57,25 @@ class OpenAIChatModel:
         self._slots = asyncio.Semaphore(options.concurrency)
         self._opening = asyncio.Lock()
         self._chat: ChatOpenAI | None = None
+        self._failures = 0
+        self._away_until = 0.0
 
     async def complete(self, system: str, user: str) -> Completion:
-        """One answer. Raises ModelError when every attempt failed, or at once when another one cannot help."""
+        """One answer. Raises ModelError when time or attempts ran out, or at once when another one cannot help."""
         chat = await self._opened()
-        for attempt in range(self._options.retries + 1):
-            try:
-                completion = await self._attempt(chat, system, user)
-            except _FailedAttemptError as exc:
-                self._count(exc.outcome)
-                if not exc.may_help_again or attempt == self._options.retries:
-                    raise ModelError(f"the model failed: {exc.outcome}") from exc.__cause__
-                await self._clock.sleep(self._pause(attempt))
-            else:
-                self._record(completion.usage)
-                return completion
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        if self._clock.monotonic() < self._away_until:
+            self._count("skipped")
+            raise ModelError("the model is away")
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                completion = await self._tried(chat, system, user)
+        except TimeoutError as exc:
+            self._count("timeout")
+            self._remember_failure()
+            raise ModelError("the model failed: timeout") from exc
+        self._failures = 0
+        self._record(completion.usage)
+        return completion
 
     async def load(self) -> None:
         """Import langchain now, so that the first customer does not wait for it."""
@@ -87,16 +93,31 @@ class OpenAIChatModel:
                 self._chat = await asyncio.to_thread(_open, self._options)
             return self._chat
 
+    async def _tried(self, chat: "ChatOpenAI", system: str, user: str) -> Completion:
+        for attempt in range(self._options.retries + 1):
+            try:
+                return await self._attempt(chat, system, user)
+            except _FailedAttemptError as exc:
+                self._count(exc.outcome)
+                if not exc.may_help_again or attempt == self._options.retries:
+                    self._remember_failure()
+                    raise ModelError(f"the model failed: {exc.outcome}") from exc.__cause__
+                await self._clock.sleep(self._pause(attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
     async def _attempt(self, chat: "ChatOpenAI", system: str, user: str) -> Completion:
         async with self._slots:
             try:
-                async with asyncio.timeout(self._options.timeout_seconds):
-                    message = await _invoke(chat, system, user, tracing=self._options.tracing)
-            except TimeoutError as exc:
-                raise _FailedAttemptError("timeout", may_help_again=True) from exc
+                message = await _invoke(chat, system, user, tracing=self._options.tracing)
             except Exception as exc:  # the border to langchain, openai and httpx, which raise anything at a bad answer
                 raise _failed(exc) from exc
         return Completion(_text(message), self._usage(message))
+
+    def _remember_failure(self) -> None:
+        """Calls that fail one after another mean that the model is away: nobody waits for it for a while."""
+        self._failures += 1
+        if self._failures >= _FAILURES_UNTIL_AWAY:
+            self._away_until = self._clock.monotonic() + _AWAY_SECONDS
 
     def _pause(self, attempt: int) -> float:
         return self._dice.uniform(0.5, 1.0) * min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0**attempt)

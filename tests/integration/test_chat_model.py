@@ -76,6 +76,22 @@ async def test_gives_up_after_its_retries(model: OpenAIChatModel, server: Script
     assert _sample(metrics, "concierge_model_calls_total", model="test-model", outcome="status_500") == 3
 
 
+async def test_nobody_waits_for_a_model_that_is_away(
+    model: OpenAIChatModel, server: ScriptedOpenAI, hasty: HastyClock
+) -> None:
+    """After three failed calls the model is left alone for a while, then tried again."""
+    server.lasting_fault = "status_500"
+    for _ in range(3):
+        with pytest.raises(ModelError, match="status_500"):
+            await model.complete("s", "u")
+    with pytest.raises(ModelError, match="away"):
+        await model.complete("s", "u")
+    assert server.calls == 9
+    server.lasting_fault = None
+    await hasty.advance(15)
+    assert (await model.complete("s", "u")).text == "Hello!"
+
+
 async def test_a_refused_request_is_not_repeated(model: OpenAIChatModel, server: ScriptedOpenAI) -> None:
     """What is wrong with the request itself is wrong the second time too."""
     server.lasting_fault = "status_400"
@@ -85,13 +101,13 @@ async def test_a_refused_request_is_not_repeated(model: OpenAIChatModel, server:
 
 
 async def test_a_model_that_never_answers_is_left(server: ScriptedOpenAI, hasty: HastyClock, metrics: Metrics) -> None:
-    """The time-out holds for a whole attempt; nothing waits for ever."""
+    """The time-out holds for the whole call, whatever its attempts do: no customer waits for ever."""
     server.lasting_fault = "hang"
     options = ModelOptions("test-model", "key", server.base_url, timeout_seconds=0.2, retries=1)
     slow = OpenAIChatModel(options, hasty, random.Random(1), metrics)
     with pytest.raises(ModelError, match="timeout"):
         await slow.complete("s", "u")
-    assert server.calls == 2
+    assert _sample(metrics, "concierge_model_calls_total", model="test-model", outcome="timeout") == 1
     await slow.close()
 
 
