@@ -92,6 +92,7 @@ class Database:
             # The connection must be idle before another reader gets it.
             await reader.interrupt()
             await asyncio.wait([work])
+            work.exception()  # "interrupted" is no news; unlooked at, asyncio would log it as a fault
             raise
 
 

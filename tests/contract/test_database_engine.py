@@ -1,6 +1,7 @@
 """The seam's promises: a unit is all or nothing, a group shares one commit, and no fault of one is another's."""
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +151,30 @@ async def test_a_reader_sees_one_snapshot(chat: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         await chat.read(writes)
     assert await chat.read(keys()) == ["a"]
+
+
+async def test_a_cancelled_read_is_cut_off_and_no_fault(chat: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits for the end of a long read that nobody wants any more, and nothing calls it a fault."""
+    began, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def runs() -> int:
+        loop.call_soon_threadsafe(began.set)
+        return 0
+
+    async def endless(transaction: Transaction) -> None:
+        transaction._connection.set_progress_handler(runs, 1_000_000)
+        await transaction.all(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS i FROM n"
+        )
+
+    read = asyncio.create_task(chat.read(endless))
+    await began.wait()
+    read.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await read
+    assert await chat.read(keys()) == []
+    gc.collect()
+    assert caplog.records == []
 
 
 async def test_closing_finishes_what_waits(tmp_path: Path, metrics: Metrics) -> None:
