@@ -30,7 +30,7 @@ _LONG_WITHOUT_END = 220
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence as it stands in the passage, table bars aside. `block` counts paragraphs.
+    """A sentence as it stands in the passage, but for rows of tables. `block` counts paragraphs.
 
     `leads` says that it announces what follows: a heading, a table's head, a question of questions and answers.
     `begins_line` is for whoever joins sentences again.
@@ -43,16 +43,16 @@ class Sentence:
 
 
 def sentences(text: str) -> list[Sentence]:
-    """The sentences of a passage in their order; nothing is lost but the space between them."""
+    """The sentences of a passage in their order; nothing is lost but the space between them and a table's bars."""
     found: list[Sentence] = []
     for block, paragraph in enumerate(_BLOCK.split(text)):
-        in_table = False
+        head: list[str] = []
         for number, line in enumerate(_lines(paragraph)):
             if _is_row(line):
                 # The first row of a table is its head; the rule under it says nothing.
                 if not _RULE.match(line):
-                    found.append(Sentence(_row(line), block, leads=not in_table, begins_line=True))
-                in_table = True
+                    found.append(Sentence(_row(line, head), block, leads=not head, begins_line=True))
+                    head = head or _cells(line)
             elif _LIST_ITEM.match(line) and len(line) <= _LONG_WITHOUT_END:
                 found.append(Sentence(line, block, leads=line.endswith(_ANNOUNCES), begins_line=True))
             else:
@@ -70,9 +70,16 @@ def _is_row(line: str) -> bool:
     return line.startswith("|") or (_BETWEEN_CELLS in line and len(line) <= _LONG_WITHOUT_END)
 
 
-def _row(line: str) -> str:
-    """A table's row as a line for people: `Large | 12 €` becomes `Large · 12 €`."""
-    return " · ".join(cell for cell in (cell.strip() for cell in line.strip("|").split(_BETWEEN_CELLS)) if cell)
+def _row(line: str, head: list[str]) -> str:
+    """A table's row as a line for people: under `Size | Price`, `Large | 12 €` becomes `Large · Price: 12 €`."""
+    cells = _cells(line)
+    if len(cells) == len(head):
+        cells[1:] = [f"{name}: {cell}" for name, cell in zip(head[1:], cells[1:], strict=True)]
+    return " · ".join(cells)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell for cell in (cell.strip() for cell in line.strip("|").split(_BETWEEN_CELLS)) if cell]
 
 
 def _lines(paragraph: str) -> list[str]:
@@ -90,11 +97,13 @@ def _lines(paragraph: str) -> list[str]:
 
 
 def _goes_on(line: str, following: str) -> bool:
+    if _is_row(line) or _is_row(following):
+        return False
     if _LIST_ITEM.match(following) or _HEADING.match(following) or _HEADING.match(line):
         return False
     if following[0].islower():
-        return not line.endswith(("|", ":"))
-    return len(line.rsplit("\n", 1)[-1]) >= _LONG_LINE and not _END.search(line[-3:]) and not line.endswith(("|", ":"))
+        return not line.endswith(":")
+    return len(line.rsplit("\n", 1)[-1]) >= _LONG_LINE and not _END.search(line[-3:]) and not line.endswith(":")
 
 
 def _pieces(line: str) -> list[str]:

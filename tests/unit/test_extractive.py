@@ -33,7 +33,7 @@ def test_copies_the_sentences_that_answer() -> None:
         "Yes. You have 100 nights from delivery. We collect it for free."
     )
     assert copied("when do you open?") == "Mon-Fri 9-18\nSat 10-14"
-    assert copied("how much is the large one?") == "Large · 19 €"
+    assert copied("how much is the large one?") == "Large · Price: 19 €"
 
 
 def test_never_says_more_than_its_budget() -> None:
