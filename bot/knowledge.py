@@ -109,7 +109,9 @@ def _embedder(
         timeout_seconds=settings.concierge_model_timeout_seconds,
         retries=settings.concierge_model_retries,
     )
-    return OpenAIEmbedder(options, metrics, clock=clock, dice=dice)
+    remote = OpenAIEmbedder(options, metrics, clock=clock, dice=dice)
+    stack.push_async_callback(remote.close)
+    return remote
 
 
 def _model(

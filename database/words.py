@@ -12,7 +12,7 @@ _RUN = (
 )
 _RUNS = re.compile(f"[{_RUN}]+")
 # A combining mark is a part of its word: Indic vowel signs, accents, Arabic vowel marks.
-_WORDS = re.compile(r"[\w\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0dff]+")
+_WORDS = re.compile(rf"[\w{_RUN}\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0dff]+")
 MAX_QUERY_WORDS = 64
 
 

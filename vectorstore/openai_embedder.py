@@ -39,6 +39,7 @@ class OpenAIEmbedder:
         self._room = asyncio.Semaphore(options.concurrency)
         self._making = asyncio.Lock()
         self._client: Any = None
+        self._connections: Any = None
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As Embedder.embed."""
@@ -49,6 +50,11 @@ class OpenAIEmbedder:
             for start in range(0, len(texts), self._options.batch)
         ]
         return np.concatenate(parts)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._connections is not None:
+            await self._connections.aclose()
 
     async def _batch(self, texts: list[str]) -> Vectors:
         client = await self._ready_client()
@@ -73,14 +79,17 @@ class OpenAIEmbedder:
         return self._client
 
     def _make(self) -> Any:
+        from httpx import AsyncClient  # noqa: PLC0415 - as below
         from langchain_openai import OpenAIEmbeddings  # noqa: PLC0415 - a second: only where it is used
 
+        self._connections = AsyncClient(timeout=self._options.timeout_seconds, follow_redirects=True)
         return OpenAIEmbeddings(
             model=self._options.model,
             api_key=self._options.api_key,  # type: ignore[arg-type]  # pydantic makes the secret of it
             base_url=self._options.base_url,
             timeout=self._options.timeout_seconds,
             max_retries=0,
+            http_async_client=self._connections,
             # Otherwise models and servers without tiktoken's table make it download one.
             check_embedding_ctx_length=False,
             chunk_size=self._options.batch,

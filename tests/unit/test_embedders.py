@@ -1,0 +1,105 @@
+"""The embedders: their vectors, and what happens when they have none."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from database.metrics import Metrics
+from tests.fakes.hasty_clock import HastyClock
+from tests.fakes.scripted_openai import ScriptedOpenAI
+from vectorstore.embedders import EmbeddingError
+from vectorstore.openai_embedder import OpenAIEmbedder, OpenAIEmbedderOptions
+from vectorstore.wordllama_embedder import WordLlamaEmbedder
+
+
+@pytest.fixture
+async def wordllama() -> AsyncIterator[WordLlamaEmbedder]:
+    embedder = WordLlamaEmbedder()
+    yield embedder
+    embedder.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedOpenAI]:
+    async with ScriptedOpenAI().running() as running:
+        yield running
+
+
+@pytest.fixture
+async def openai(server: ScriptedOpenAI, metrics: Metrics) -> AsyncIterator[Callable[..., OpenAIEmbedder]]:
+    made: list[OpenAIEmbedder] = []
+
+    def make(**options: Any) -> OpenAIEmbedder:
+        chosen = OpenAIEmbedderOptions("sk-test", base_url=server.base_url, **options)
+        made.append(OpenAIEmbedder(chosen, metrics, clock=HastyClock(), dice=random.Random(1)))
+        return made[-1]
+
+    yield make
+    for embedder in made:
+        await embedder.close()
+
+
+async def test_wordllama_vectors(wordllama: WordLlamaEmbedder) -> None:
+    """One row of length 1 a text, in their order, whatever is in the text; the same in a crowd as alone."""
+    texts = ["When do you open?", "Opening hours", "", "水", "\x00", "a" * 5_000, *("filler" for _ in range(40))]
+    vectors = await wordllama.embed(texts)
+    assert vectors.shape == (len(texts), wordllama.dimension)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert (await wordllama.embed(texts[:1]))[0] == pytest.approx(vectors[0], abs=1e-6)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[6]
+    assert (await wordllama.embed([])).shape == (0, wordllama.dimension)
+
+
+async def test_queries_do_not_wait(wordllama: WordLlamaEmbedder) -> None:
+    """A question is embedded while an upload is, not after it."""
+    await wordllama.load()
+    upload = asyncio.create_task(wordllama.embed(["a long document " * 50] * 3_000))
+    await asyncio.sleep(0)
+    await wordllama.embed(["a question"])
+    assert not upload.done()
+    await upload
+
+
+async def test_openai_vectors(server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder]) -> None:
+    """One row of length 1 a text, in their order, in batches; the texts arrive as they are."""
+    embedder = openai(batch=3)
+    texts = ["red shoes", "blue hats", "red hats", "green gloves"]
+    vectors = await embedder.embed(texts)
+    assert vectors.shape == (4, server.dimension)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert [text for batch in server.embeddings for text in batch] == texts
+    assert len(server.embeddings) == 2
+    assert (await embedder.embed([])).shape[0] == 0
+
+
+async def test_openai_tries_again(
+    server: ScriptedOpenAI, metrics: Metrics, openai: Callable[..., OpenAIEmbedder]
+) -> None:
+    """A fault that passes is not noticed; each try is counted."""
+    server.faults.extend(["status_500", "hang_up"])
+    assert len(await openai().embed(["text"])) == 1
+    counted = metrics.registry.get_sample_value
+    model = "text-embedding-3-small"
+    assert counted("concierge_model_calls_total", {"model": model, "outcome": "failed"}) == 2
+    assert counted("concierge_model_calls_total", {"model": model, "outcome": "ok"}) == 1
+
+
+@pytest.mark.parametrize("fault", ["status_400", "garbage", "empty"])
+async def test_openai_gives_up(server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder], fault: str) -> None:
+    """A fault that stays is an EmbeddingError, after a bounded number of tries."""
+    server.lasting_fault = fault  # type: ignore[assignment]
+    with pytest.raises(EmbeddingError):
+        await openai(retries=1).embed(["text"])
+    assert len(server.embeddings) <= 2
+
+
+async def test_openai_hangs(server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder]) -> None:
+    """A server that never answers costs the time-out, not for ever."""
+    server.lasting_fault = "hang"
+    with pytest.raises(EmbeddingError):
+        await openai(retries=0, timeout_seconds=0.3).embed(["text"])
