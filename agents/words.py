@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Scripts whose words are not spaced: Thai, Lao, Khmer, Myanmar, kana, Han, hangul. They compare as character pairs.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -41,6 +42,7 @@ def _is_accent(letter: str) -> bool:
     return "\u0300" <= letter <= "\u036f" or "\u0591" <= letter <= "\u05c7" or "\u064b" <= letter <= "\u065f"
 
 
+@lru_cache(maxsize=32_768)
 def stem(word: str) -> str:
     """What forms of a word have in common: its first letters, without the commonest endings.
 
