@@ -1,9 +1,9 @@
-"""The books at the end of a test: each message has one end, each reply went once."""
+"""The books at the end of a test: each message has one end, each reply went once, the log kept its mouth shut."""
 
 from collections import Counter
 
 from bot.simulator.simulator import Simulator
-from tests.e2e.processes import Server
+from tests.e2e.processes import ACCESS_TOKEN, ADMIN_TOKEN, APP_SECRET, VERIFY_TOKEN, Server
 
 
 def check_dispositions(server: Server, written: list[str]) -> None:
@@ -26,3 +26,11 @@ def check_replies(server: Server, simulator: Simulator) -> None:
     taken = Counter(message_of[sent.attempt_id or ""] for sent in simulator.sent)
     expected = Counter(row["id"] for row in server.rows("SELECT id FROM outbox"))
     assert taken == expected
+
+
+def check_log(server: Server, *spoken: str) -> None:
+    """No secret, no signature, no query string, and nothing of what was said."""
+    log = (server.directory.parent / "server.log").read_text()
+    assert log
+    secrets = (ACCESS_TOKEN, ADMIN_TOKEN, APP_SECRET, VERIFY_TOKEN, "sha256=", "hub.", "?limit=")
+    assert [words for words in (*secrets, *spoken) if words in log] == []

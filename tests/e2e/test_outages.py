@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from bot.simulator.faults import FaultKind
 from bot.simulator.simulator import Simulator
-from tests.e2e.ledger import check_dispositions, check_replies
+from tests.e2e.ledger import check_dispositions, check_log, check_replies
 from tests.e2e.processes import Server
 from tests.e2e.stage import Stage, running_stage, until
 from tests.fakes import webhook_posts
@@ -29,6 +29,7 @@ pytestmark = [
 HOURS = b"# Opening hours\n\nOn Saturdays the shop is open from ten to four.\n"
 QUESTION = "When is the shop open on Saturdays?"
 ANSWER = "from ten to four"
+APOLOGY = "something went wrong on our side"
 CUSTOMERS = [f"49151400000{n:02d}" for n in range(8)]
 SETTINGS = {
     "CONCIERGE_DELIVERY_GRACE_SECONDS": "5",
@@ -48,10 +49,11 @@ class Books:
         self.written.append(await self.stage.simulator.customer_says(customer, QUESTION))
 
     async def balance(self) -> None:
-        """Wait for the end of everything; each message has one end, each reply went once."""
+        """Wait for the end of everything; each message has one end, each reply went once, no log tells of them."""
         await self.stage.settled()
         check_dispositions(self.stage.server, self.written)
         check_replies(self.stage.server, self.stage.simulator)
+        check_log(self.stage.server, QUESTION, ANSWER, APOLOGY)
 
 
 @asynccontextmanager
@@ -132,7 +134,7 @@ async def test_a_message_that_takes_the_process_down_is_apologised_for(tmp_path:
                 await until(partial(thinks, model, death), f"thought {death} to begin")
                 await stage.server.kill()
                 await stage.server.start()
-            assert "something went wrong on our side" in (await stage.reply(customer)).text
+            assert APOLOGY in (await stage.reply(customer)).text
             await books.balance()
             assert len(model.chats) == 3
             assert stage.server.rows("SELECT outcome FROM turns") == [{"outcome": "apology"}]
