@@ -32,6 +32,12 @@ class DeadEvent:
     received_at: int
 
 
+_KEEP_EVENT = """
+    INSERT INTO inbox_events (post_id, kind, dedupe_key, pointer, phone_number_id, subject, received_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING
+"""
+
+
 def keep_post(
     app: str, body: bytes, events: Sequence[InboxEvent], received_at: int, error: str | None = None
 ) -> Unit[int]:
@@ -48,8 +54,7 @@ def keep_post(
         )
         post_id = row["id"] if row else 0
         new = await transaction.many(
-            "INSERT INTO inbox_events (post_id, kind, dedupe_key, pointer, phone_number_id, subject, received_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING",
+            _KEEP_EVENT,
             [
                 (
                     post_id,
