@@ -29,15 +29,15 @@ class EmbeddedChunk:
 
 @dataclass(frozen=True, slots=True)
 class LiveChunk:
-    """A chunk that may answer now."""
+    """A chunk that may answer now. `vector` is float32, little endian."""
 
-    n: int
     id: str
     document_id: str
     filename: str
     text: str
     heading: str | None
     page: int | None
+    vector: bytes | None
 
 
 def embedded_text(heading: str | None, text: str) -> str:
@@ -137,18 +137,31 @@ def known_among(ids: Sequence[str]) -> Unit[set[str]]:
     return unit
 
 
-def live_among(business_id: str, numbers: Iterable[int], ids: Iterable[str]) -> Unit[list[LiveChunk]]:
-    """Those chunks of this business, named by number or id, that may answer: of a live version, not deleted."""
+def live_among(business_id: str, numbers: Iterable[int], ids: Iterable[str]) -> Unit[dict[int, str]]:
+    """Number and id of those chunks of this business that may answer now: of a live version, not deleted."""
     number_names, number_parameters = _listed("n", numbers)
     id_names, id_parameters = _listed("id", ids)
 
+    async def unit(transaction: Transaction) -> dict[int, str]:
+        rows = await transaction.all(
+            f"SELECT c.n, c.id {_LIVE} AND (c.n IN ({number_names}) OR c.id IN ({id_names}))",
+            number_parameters | id_parameters | {"business_id": business_id},
+        )
+        return {row["n"]: row["id"] for row in rows}
+
+    return unit
+
+
+def live_chunks(business_id: str, ids: Sequence[str], embedder: str) -> Unit[list[LiveChunk]]:
+    """Those of the chunks that may answer now, with the embedding that `embedder` made of them."""
+    names, parameters = _listed("id", ids)
+
     async def unit(transaction: Transaction) -> list[LiveChunk]:
         rows = await transaction.all(
-            "SELECT c.n, c.id, c.document_id, d.filename, c.text, c.heading, c.page FROM chunks AS c "
-            "JOIN documents AS d ON d.id = c.document_id AND d.live_version_id = c.version_id "
-            f"WHERE (c.n IN ({number_names}) OR c.id IN ({id_names})) "
-            "AND c.business_id = :business_id AND d.business_id = :business_id AND d.deleted_at IS NULL",
-            number_parameters | id_parameters | {"business_id": business_id},
+            "SELECT c.id, c.document_id, d.filename, c.text, c.heading, c.page, "
+            "(SELECT vector FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder) AS vector "
+            f"{_LIVE} AND c.id IN ({names})",
+            parameters | {"business_id": business_id, "embedder": embedder},
         )
         return [LiveChunk(**dict(row)) for row in rows]
 
@@ -172,6 +185,10 @@ def has_live(business_id: str) -> Unit[bool]:
 _WORDS = (
     "SELECT c.n, c.id, c.business_id, c.heading, c.text, d.deleted_at IS NULL AS wanted "
     "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id"
+)
+_LIVE = (
+    "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id AND d.live_version_id = c.version_id "
+    "WHERE c.business_id = :business_id AND d.business_id = :business_id AND d.deleted_at IS NULL"
 )
 
 

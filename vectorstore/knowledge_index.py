@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from database.chunks import LiveChunk, has_live, live_among, vectors_of
+from database.chunks import LiveChunk, has_live, live_among, live_chunks
 from database.clock import Clock
 from database.engine import Database
 from database.lexical import LexicalError, LexicalIndex
@@ -48,6 +48,19 @@ class SearchOptions:
     vector_seconds: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Scores by chunk id, live chunks only; None for a leg that did not answer."""
+
+    by_vector: dict[str, float] | None
+    by_words: dict[str, float] | None
+
+    def enough(self, limit: int, *, vectors_ended: bool, words_ended: bool) -> bool:
+        """Whether each leg has enough live hits, or no more to give."""
+        enough_vectors = self.by_vector is None or vectors_ended or len(self.by_vector) >= limit
+        return enough_vectors and (self.by_words is None or words_ended or len(self.by_words) >= limit)
+
+
 class KnowledgeIndex:
     """Implements agents.ports.Knowledge, and what ingestion needs of an index."""
 
@@ -68,6 +81,8 @@ class KnowledgeIndex:
         self._healer = healer
         self._metrics = metrics
         self._options = options or SearchOptions()
+        self._vector_seconds = metrics.search_seconds.labels("vector")
+        self._word_seconds = metrics.search_seconds.labels("lexical")
 
     @classmethod
     @asynccontextmanager
@@ -101,17 +116,16 @@ class KnowledgeIndex:
 
         With one leg away the other answers; with both away that is `[]` too.
         """
-        if not query.strip() or limit < 1 or not await self._knowledge.read(has_live(business_id)):
+        if limit < 1 or not query.strip():
             return []
-        vector_leg = asyncio.create_task(self._vector_leg(business_id, query, limit), name="vector leg")
-        try:
-            by_words = await self._word_leg(business_id, query, limit)
-            by_vector = await vector_leg
-        finally:
-            vector_leg.cancel()
-        legs = [name for name, leg in (("vector", by_vector), ("lexical", by_words)) if leg is not None]
-        self._metrics.searches.labels("+".join(legs) or "none").inc()
-        return await self._passages(by_vector, by_words, limit)
+        vector = await self._vector_of(query)
+        candidates = await self._candidates(business_id, query, vector, limit)
+        ranking = fused(candidates.by_vector, candidates.by_words)[:limit]
+        ids = [key for key, _ in ranking]
+        # Read, and checked, once more: what was deleted a moment ago is not shown.
+        read = await self._knowledge.read(live_chunks(business_id, ids, self._embedder.name))
+        chunks = {chunk.id: chunk for chunk in read}
+        return [_passage(chunks[key], score, vector) for key, score in ranking if key in chunks]
 
     async def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Take chunks in, whose rows and embeddings are in knowledge.db; a leg that is away is repaired later."""
@@ -142,92 +156,78 @@ class KnowledgeIndex:
             logger.warning("%d vectors will be forgotten later: %s", len(chunk_ids), error)
             self._healer.look()
 
-    async def _vector_leg(self, business_id: str, query: str, limit: int) -> "_Leg | None":
+    async def _vector_of(self, query: str) -> Vectors | None:
+        """The query's embedding, or None where the vector leg is not to be asked."""
         if not self._healer.trusts_vectors:
+            return None
+        try:
+            vectors = await self._embedder.embed([query])
+        except EmbeddingError as error:
+            logger.info("searching without vectors: %s", error)
+            return None
+        row: Vectors = vectors[0]
+        return row
+
+    async def _candidates(self, business_id: str, query: str, vector: Vectors | None, limit: int) -> _Candidates:
+        """What is live among the best of each leg: more and more of them, until that is enough or all there is."""
+        fetch = FIRST_FETCH
+        while True:
+            by_vector, by_words = await asyncio.gather(
+                self._vector_leg(business_id, vector, fetch), self._word_leg(business_id, query, fetch)
+            )
+            numbers, ids = [n for n, _ in by_words or []], [key for key, _ in by_vector or []]
+            live = await self._knowledge.read(live_among(business_id, numbers, ids))
+            found = _live(by_vector, by_words, live)
+            if fetch >= LAST_FETCH or found.enough(
+                limit, vectors_ended=len(ids) < fetch, words_ended=len(numbers) < fetch
+            ):
+                break
+            fetch *= 2
+        legs = [name for name, leg in (("vector", by_vector), ("lexical", by_words)) if leg is not None]
+        self._metrics.searches.labels("+".join(legs) or "none").inc()
+        if by_vector == [] and await self._knowledge.read(has_live(business_id)):
+            # There are live documents: an empty or missing collection is a loss.
+            self._healer.look()
+        return found
+
+    async def _vector_leg(self, business_id: str, vector: Vectors | None, fetch: int) -> list[tuple[str, float]] | None:
+        if vector is None:
             return None
         began = time.perf_counter()
         try:
-            vector = (await self._embedder.embed([query]))[0]
             async with asyncio.timeout(self._options.vector_seconds):
-                leg = await self._live_by_vector(business_id, vector, limit)
-        except (VectorStoreError, EmbeddingError, TimeoutError) as error:
+                found = await self._vectors.query(Collection(business_id, self._embedder.name), vector, fetch)
+        except (VectorStoreError, TimeoutError) as error:
             logger.info("searching without vectors: %s", error)
             if isinstance(error, TimeoutError) or (isinstance(error, VectorStoreUnavailableError) and error.damaged):
                 self._healer.doubt()
             return None
-        self._metrics.search_seconds.labels("vector").observe(time.perf_counter() - began)
-        return leg
+        self._vector_seconds.observe(time.perf_counter() - began)
+        return found
 
-    async def _live_by_vector(self, business_id: str, vector: Vectors, limit: int) -> "_Leg":
-        collection = Collection(business_id, self._embedder.name)
-        fetch = FIRST_FETCH
-        while True:
-            found = await self._vectors.query(collection, vector, fetch)
-            live = await self._knowledge.read(live_among(business_id, [], [key for key, _ in found]))
-            if len(live) >= limit or len(found) < fetch or fetch >= LAST_FETCH:
-                break
-            fetch *= 2
-        if not found:
-            # The business has live documents: an empty or missing collection is a loss.
-            self._healer.look()
-        chunks = {chunk.id: chunk for chunk in live}
-        return _Leg(chunks, {key: similarity for key, similarity in found if key in chunks}, vector)
-
-    async def _word_leg(self, business_id: str, query: str, limit: int) -> "_Leg | None":
+    async def _word_leg(self, business_id: str, query: str, fetch: int) -> list[tuple[int, float]] | None:
         began = time.perf_counter()
         try:
-            leg = await self._live_by_words(business_id, query, limit)
+            found = await self._words.search(business_id, query, fetch)
         except LexicalError as error:
             logger.info("searching without words: %s", error)
             self._healer.look()
             return None
-        self._metrics.search_seconds.labels("lexical").observe(time.perf_counter() - began)
-        return leg
-
-    async def _live_by_words(self, business_id: str, query: str, limit: int) -> "_Leg":
-        fetch = FIRST_FETCH
-        while True:
-            found = await self._words.search(business_id, query, fetch)
-            live = await self._knowledge.read(live_among(business_id, [n for n, _ in found], []))
-            if len(live) >= limit or len(found) < fetch or fetch >= LAST_FETCH:
-                break
-            fetch *= 2
-        chunks = {chunk.n: chunk for chunk in live}
-        scores = {chunks[n].id: score for n, score in found if n in chunks}
-        return _Leg({chunk.id: chunk for chunk in live}, scores, None)
-
-    async def _passages(self, by_vector: "_Leg | None", by_words: "_Leg | None", limit: int) -> list[Passage]:
-        chunks = (by_vector.chunks if by_vector else {}) | (by_words.chunks if by_words else {})
-        ranking = fused(by_vector.scores if by_vector else None, by_words.scores if by_words else None)[:limit]
-        cosines = await self._cosines(by_vector, [key for key, _ in ranking])
-        return [_passage(chunks[key], score, cosines.get(key)) for key, score in ranking]
-
-    async def _cosines(self, by_vector: "_Leg | None", ids: Sequence[str]) -> dict[str, float]:
-        """The similarity of each passage to the query, also of those that only the words found."""
-        if by_vector is None or by_vector.query is None:
-            return {}
-        known = {key: by_vector.scores[key] for key in ids if key in by_vector.scores}
-        unseen = [key for key in ids if key not in known]
-        if not unseen:
-            return known
-        query = by_vector.query
-        for key, stored in await self._knowledge.read(vectors_of(self._embedder.name, unseen)):
-            vector = np.frombuffer(stored, dtype="<f4")
-            if vector.shape == query.shape:
-                known[key] = float(vector @ query)
-        return known
+        self._word_seconds.observe(time.perf_counter() - began)
+        return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Leg:
-    """The live candidates of one leg by chunk id, and the query's vector where there is one."""
+def _live(
+    by_vector: list[tuple[str, float]] | None, by_words: list[tuple[int, float]] | None, live: dict[int, str]
+) -> _Candidates:
+    ids = set(live.values())
+    return _Candidates(
+        None if by_vector is None else {key: similarity for key, similarity in by_vector if key in ids},
+        None if by_words is None else {live[n]: score for n, score in by_words if n in live},
+    )
 
-    chunks: dict[str, LiveChunk]
-    scores: dict[str, float]
-    query: Vectors | None
 
-
-def _passage(chunk: LiveChunk, score: float, cosine: float | None) -> Passage:
+def _passage(chunk: LiveChunk, score: float, query: Vectors | None) -> Passage:
     return Passage(
         chunk_id=chunk.id,
         document_id=chunk.document_id,
@@ -236,5 +236,12 @@ def _passage(chunk: LiveChunk, score: float, cosine: float | None) -> Passage:
         score=min(1.0, score),
         page=chunk.page,
         heading=chunk.heading,
-        cosine=cosine,
+        cosine=_cosine(chunk.vector, query),
     )
+
+
+def _cosine(stored: bytes | None, query: Vectors | None) -> float | None:
+    if stored is None or query is None:
+        return None
+    vector = np.frombuffer(stored, dtype="<f4")
+    return float(vector @ query) if vector.shape == query.shape else None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from database.lexical_units import rarest
+from database.lexical_units import chosen, rarest
 from database.words import MAX_QUERY_WORDS, cut, match_term, query_words
 
 
@@ -55,3 +55,14 @@ def test_rarest_words_within_the_budget() -> None:
     assert rarest(frequencies, 5) == ["opening"]
     assert rarest(frequencies, 1_000) == ["opening", "hours", "the"]
     assert rarest({"xyzzy": 0}, 100) == []
+
+
+def test_small_business_is_asked_with_every_word() -> None:
+    """Where it costs nothing, every word counts, also one that most chunks have."""
+    assert set(chosen({"open": 2, "the": 5, "hours": 1}, 5, 100)) == {"open", "the", "hours"}
+
+
+def test_large_business_is_asked_with_telling_words() -> None:
+    """Where it costs time, words in a third of all chunks are left out, unless there are no others."""
+    assert chosen({"the": 9_000, "hours": 70}, 10_000, 5_000) == ["hours"]
+    assert chosen({"the": 9_000, "of": 8_000}, 10_000, 5_000) == ["of"]
