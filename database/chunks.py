@@ -137,17 +137,15 @@ def known_among(ids: Sequence[str]) -> Unit[set[str]]:
     return unit
 
 
-def live_among(business_id: str, numbers: Iterable[int], ids: Iterable[str]) -> Unit[dict[int, str]]:
-    """Number and id of those chunks of this business that may answer now: of a live version, not deleted."""
-    number_names, number_parameters = _listed("n", numbers)
-    id_names, id_parameters = _listed("id", ids)
+def live_among(business_id: str, ids: Sequence[str]) -> Unit[set[str]]:
+    """Those of the chunks that may answer now: of this business, of a live version, not deleted."""
+    names, parameters = _listed("id", ids)
 
-    async def unit(transaction: Transaction) -> dict[int, str]:
+    async def unit(transaction: Transaction) -> set[str]:
         rows = await transaction.all(
-            f"SELECT c.n, c.id {_LIVE} AND (c.n IN ({number_names}) OR c.id IN ({id_names}))",
-            number_parameters | id_parameters | {"business_id": business_id},
+            f"SELECT c.id {_LIVE} AND c.id IN ({names})", parameters | {"business_id": business_id}
         )
-        return {row["n"]: row["id"] for row in rows}
+        return {row["id"] for row in rows}
 
     return unit
 

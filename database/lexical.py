@@ -67,8 +67,8 @@ class LexicalIndex:
         """Whether the file must be made anew."""
         return self._database is None
 
-    async def search(self, business_id: str, query: str, limit: int) -> list[tuple[int, float]]:
-        """(chunk number, bm25; higher is better), best first; live or not."""
+    async def search(self, business_id: str, query: str, limit: int) -> list[tuple[str, float]]:
+        """(chunk id, bm25; higher is better), best first; live or not."""
         words = query_words(query)
         size = self._sizes.get(business_id, 0)
         counts = {

@@ -14,12 +14,12 @@ TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
 
 @dataclass(frozen=True, slots=True)
 class WordHits:
-    """What a search found: (chunk number, bm25, higher is better), best first.
+    """What a search found: (chunk id, bm25, higher is better), best first.
 
     `counted` are document frequencies that had to be counted; `chunks` is how many the business has.
     """
 
-    hits: list[tuple[int, float]]
+    hits: list[tuple[str, float]]
     counted: Mapping[str, int]
     chunks: int
 
@@ -107,10 +107,12 @@ def find_words(
         if not asked:
             return WordHits([], counted, row["chunks"])
         found = await transaction.all(
-            f"SELECT rowid AS n, rank AS score FROM {table} WHERE {table} MATCH :query ORDER BY rank LIMIT :limit",
+            f"SELECT i.chunk_id, best.score FROM (SELECT rowid AS n, rank AS score FROM {table} "
+            f"WHERE {table} MATCH :query ORDER BY rank LIMIT :limit) AS best "
+            "JOIN indexed_chunks AS i ON i.n = best.n ORDER BY best.score, best.n",
             {"query": " OR ".join(match_term(word) for word in asked), "limit": limit},
         )
-        return WordHits([(hit["n"], -float(hit["score"])) for hit in found], counted, row["chunks"])
+        return WordHits([(hit["chunk_id"], -float(hit["score"])) for hit in found], counted, row["chunks"])
 
     return unit
 

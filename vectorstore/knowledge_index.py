@@ -49,16 +49,41 @@ class SearchOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidates:
-    """Scores by chunk id, live chunks only; None for a leg that did not answer."""
+class _Question:
+    """What is asked; `vector` is None where the vector leg is not."""
 
-    by_vector: dict[str, float] | None
-    by_words: dict[str, float] | None
+    business_id: str
+    text: str
+    vector: Vectors | None
+    limit: int
 
-    def enough(self, limit: int, *, vectors_ended: bool, words_ended: bool) -> bool:
-        """Whether each leg has enough live hits, or no more to give."""
-        enough_vectors = self.by_vector is None or vectors_ended or len(self.by_vector) >= limit
-        return enough_vectors and (self.by_words is None or words_ended or len(self.by_words) >= limit)
+
+@dataclass(frozen=True, slots=True)
+class _Legs:
+    """The best `fetch` candidates of each leg by chunk id; None for a leg that did not answer."""
+
+    fetch: int
+    vectors: dict[str, float] | None
+    words: dict[str, float] | None
+
+    def ids(self) -> list[str]:
+        """All candidates, each once."""
+        return list((self.vectors or {}) | (self.words or {}))
+
+    def ranking(self, limit: int) -> list[tuple[str, float]]:
+        """The best of both, fused."""
+        return fused(self.vectors, self.words)[:limit]
+
+    def only(self, live: set[str]) -> "_Legs":
+        """What is live of them."""
+        vectors = None if self.vectors is None else {key: s for key, s in self.vectors.items() if key in live}
+        words = None if self.words is None else {key: s for key, s in self.words.items() if key in live}
+        return _Legs(self.fetch, vectors, words)
+
+    def enough(self, asked: "_Legs", limit: int) -> bool:
+        """Whether each leg has enough live hits, or no more to give: then it gave fewer than were asked for."""
+        pairs = ((self.vectors, asked.vectors), (self.words, asked.words))
+        return all(live is None or len(live) >= limit or len(given or {}) < asked.fetch for live, given in pairs)
 
 
 class KnowledgeIndex:
@@ -118,14 +143,18 @@ class KnowledgeIndex:
         """
         if limit < 1 or not query.strip():
             return []
-        vector = await self._vector_of(query)
-        candidates = await self._candidates(business_id, query, vector, limit)
-        ranking = fused(candidates.by_vector, candidates.by_words)[:limit]
-        ids = [key for key, _ in ranking]
-        # Read, and checked, once more: what was deleted a moment ago is not shown.
-        read = await self._knowledge.read(live_chunks(business_id, ids, self._embedder.name))
-        chunks = {chunk.id: chunk for chunk in read}
-        return [_passage(chunks[key], score, vector) for key, score in ranking if key in chunks]
+        question = _Question(business_id, query, await self._vector_of(query), limit)
+        legs = await self._ask(question, max(FIRST_FETCH, limit))
+        self._count(legs)
+        ranking = legs.ranking(limit)
+        chunks = await self._read(question, ranking)
+        if len(chunks) < len(ranking):
+            ranking = await self._dig(question, legs)
+            chunks = await self._read(question, ranking)
+        if legs.vectors == {} and await self._knowledge.read(has_live(business_id)):
+            # There are live documents: an empty or missing collection is a loss.
+            self._healer.look()
+        return [_passage(chunks[key], score, question.vector) for key, score in ranking if key in chunks]
 
     async def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Take chunks in, whose rows and embeddings are in knowledge.db; a leg that is away is repaired later."""
@@ -168,63 +197,55 @@ class KnowledgeIndex:
         row: Vectors = vectors[0]
         return row
 
-    async def _candidates(self, business_id: str, query: str, vector: Vectors | None, limit: int) -> _Candidates:
-        """What is live among the best of each leg: more and more of them, until that is enough or all there is."""
-        fetch = FIRST_FETCH
-        while True:
-            by_vector, by_words = await asyncio.gather(
-                self._vector_leg(business_id, vector, fetch), self._word_leg(business_id, query, fetch)
-            )
-            numbers, ids = [n for n, _ in by_words or []], [key for key, _ in by_vector or []]
-            live = await self._knowledge.read(live_among(business_id, numbers, ids))
-            found = _live(by_vector, by_words, live)
-            if fetch >= LAST_FETCH or found.enough(
-                limit, vectors_ended=len(ids) < fetch, words_ended=len(numbers) < fetch
-            ):
-                break
-            fetch *= 2
-        legs = [name for name, leg in (("vector", by_vector), ("lexical", by_words)) if leg is not None]
-        self._metrics.searches.labels("+".join(legs) or "none").inc()
-        if by_vector == [] and await self._knowledge.read(has_live(business_id)):
-            # There are live documents: an empty or missing collection is a loss.
-            self._healer.look()
-        return found
+    async def _ask(self, question: "_Question", fetch: int) -> "_Legs":
+        by_vector, by_words = await asyncio.gather(self._vector_leg(question, fetch), self._word_leg(question, fetch))
+        return _Legs(fetch, by_vector, by_words)
 
-    async def _vector_leg(self, business_id: str, vector: Vectors | None, fetch: int) -> list[tuple[str, float]] | None:
-        if vector is None:
+    async def _read(self, question: "_Question", ranking: list[tuple[str, float]]) -> dict[str, LiveChunk]:
+        """The chunks to show. What is not live is not among them: knowledge.db decides, at this moment."""
+        ids = [key for key, _ in ranking]
+        read = await self._knowledge.read(live_chunks(question.business_id, ids, self._embedder.name))
+        return {chunk.id: chunk for chunk in read}
+
+    async def _dig(self, question: "_Question", legs: "_Legs") -> list[tuple[str, float]]:
+        """The ranking of what is live: of more and more candidates, until that is enough or all there is."""
+        while True:
+            live = await self._knowledge.read(live_among(question.business_id, legs.ids()))
+            found = legs.only(live)
+            if legs.fetch >= LAST_FETCH or found.enough(legs, question.limit):
+                return found.ranking(question.limit)
+            legs = await self._ask(question, legs.fetch * 2)
+
+    def _count(self, legs: "_Legs") -> None:
+        answered = [name for name, leg in (("vector", legs.vectors), ("lexical", legs.words)) if leg is not None]
+        self._metrics.searches.labels("+".join(answered) or "none").inc()
+
+    async def _vector_leg(self, question: "_Question", fetch: int) -> dict[str, float] | None:
+        if question.vector is None:
             return None
         began = time.perf_counter()
+        collection = Collection(question.business_id, self._embedder.name)
         try:
             async with asyncio.timeout(self._options.vector_seconds):
-                found = await self._vectors.query(Collection(business_id, self._embedder.name), vector, fetch)
+                found = await self._vectors.query(collection, question.vector, fetch)
         except (VectorStoreError, TimeoutError) as error:
             logger.info("searching without vectors: %s", error)
             if isinstance(error, TimeoutError) or (isinstance(error, VectorStoreUnavailableError) and error.damaged):
                 self._healer.doubt()
             return None
         self._vector_seconds.observe(time.perf_counter() - began)
-        return found
+        return dict(found)
 
-    async def _word_leg(self, business_id: str, query: str, fetch: int) -> list[tuple[int, float]] | None:
+    async def _word_leg(self, question: "_Question", fetch: int) -> dict[str, float] | None:
         began = time.perf_counter()
         try:
-            found = await self._words.search(business_id, query, fetch)
+            found = await self._words.search(question.business_id, question.text, fetch)
         except LexicalError as error:
             logger.info("searching without words: %s", error)
             self._healer.look()
             return None
         self._word_seconds.observe(time.perf_counter() - began)
-        return found
-
-
-def _live(
-    by_vector: list[tuple[str, float]] | None, by_words: list[tuple[int, float]] | None, live: dict[int, str]
-) -> _Candidates:
-    ids = set(live.values())
-    return _Candidates(
-        None if by_vector is None else {key: similarity for key, similarity in by_vector if key in ids},
-        None if by_words is None else {live[n]: score for n, score in by_words if n in live},
-    )
+        return dict(found)
 
 
 def _passage(chunk: LiveChunk, score: float, query: Vectors | None) -> Passage:

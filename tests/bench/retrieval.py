@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from database.chunks import live_among
 from tests.bench.figures import Figure, table
 from tests.fakes.knowledge_base import KnowledgeBase, knowledge_base
 from tests.shared import SHARED
@@ -92,8 +91,7 @@ async def measure(base: KnowledgeBase, questions: QuestionSet) -> list[Figure]:
 
 async def _by_words(base: KnowledgeBase, business_id: str, question: str) -> list[str]:
     found = await base.words.search(business_id, question, 5)
-    live = await base.database.read(live_among(business_id, [n for n, _ in found], []))
-    return [live[n] for n, _ in found]
+    return [chunk_id for chunk_id, _ in found]
 
 
 async def add_foreign(base: KnowledgeBase, business_id: str, count: int) -> None:
