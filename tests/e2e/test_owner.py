@@ -18,8 +18,6 @@ from tests.fakes import webhook_posts
 pytestmark = pytest.mark.blocking_allowed  # the tests wait for processes
 
 NOWHERE = "http://127.0.0.1:9"
-HOURS = "# Opening hours\n\nOn Saturdays the shop is open from ten to four.\n\nOn Sundays it is closed.\n"
-QUESTION = "When is the shop open on Saturdays?"
 SECRETS = ("WHATSAPP_ACCESS_TOKEN", "WHATSAPP_VERIFY_TOKEN", "WHATSAPP_APP_SECRET", "CONCIERGE_ADMIN_TOKEN")
 
 
@@ -40,7 +38,6 @@ async def post_nonsense(server: Server) -> None:
 
 async def test_commands_beside_a_server_its_death_and_after(tmp_path: Path):
     """With a server they use it or are refused; killed, it leaves nothing that keeps them from working alone."""
-    (tmp_path / "hours.md").write_text(HOURS)
     server = Server(tmp_path / "data", NOWHERE)
     async with running_server(server):
         assert server.process
@@ -56,14 +53,10 @@ async def test_commands_beside_a_server_its_death_and_after(tmp_path: Path):
         assert (code, json.loads(out)) == (0, {"retried": 1})
         await server.kill()
     assert (server.directory / "run.json").exists(), "a killed server cannot tidy up"
-    await works_alone(server, tmp_path / "hours.md")
+    await works_alone(server)
 
 
-async def works_alone(server: Server, file: Path) -> None:
-    code, out, err = await concierge(server, "ingest", str(file))
-    assert (code, out) == (0, "ready   hours.md (1 pieces)\n"), err
-    code, out, err = await concierge(server, "ask", QUESTION)
-    assert (code, "ten to four" in out, "hours.md" in out) == (0, True, True), err
+async def works_alone(server: Server) -> None:
     assert len(await dead_letters(server)) == 1
     code, out, err = await concierge(server, "migrate")
     assert (code, out.count("is up to date")) == (0, 3), err
