@@ -15,6 +15,8 @@ import numpy as np
 from vectorstore.embedders import EmbeddingError
 from vectorstore.frames import Vectors
 
+logger = logging.getLogger(__name__)
+
 DIMENSION = 256
 SLICE_TEXTS = 16
 QUERY_TEXTS = 4
@@ -43,8 +45,11 @@ class WordLlamaEmbedder:
         return np.concatenate(parts) if parts else np.empty((0, DIMENSION), np.float32)
 
     async def load(self) -> None:
-        """Load the weights now rather than at the first use."""
-        await asyncio.get_running_loop().run_in_executor(self._queries, self._loaded)
+        """Load the weights now rather than at the first use; what keeps them away is logged, and raised by `embed`."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._queries, self._loaded)
+        except EmbeddingError as error:
+            logger.warning("searches go without vectors: %s", error)
 
     def close(self) -> None:
         """End the threads, once they have finished what they are at."""
@@ -79,6 +84,16 @@ def _pooled(weights: Vectors, ids: list[int]) -> Vectors:
 
 
 def _load() -> Any:
+    """The model. Raises EmbeddingError, whatever the package's own fault is: the words can answer without it."""
+    try:
+        return _load_offline()
+    except EmbeddingError:
+        raise
+    except Exception as error:  # its tokenizer raises plain Exceptions
+        raise EmbeddingError(f"WordLlama cannot be loaded: {error}") from error
+
+
+def _load_offline() -> Any:
     # Rayon's threads would take both cores of a small machine from the event loop.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     found = importlib.util.find_spec("wordllama")
@@ -86,11 +101,12 @@ def _load() -> Any:
         raise EmbeddingError("the package wordllama is not installed")
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    from wordllama import WordLlama  # noqa: PLC0415 - half a second and 40 MB: only where it is used
-
-    # Its import calls logging.basicConfig, which is not its business.
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    try:
+        from wordllama import WordLlama  # noqa: PLC0415 - half a second and 40 MB: only where it is used
+    finally:
+        # Its import calls logging.basicConfig, which is not its business.
+        root.handlers[:] = handlers
+        root.setLevel(level)
     # Offline: without cache_dir it looks for its tokenizer in the wrong folder, then in the network.
     model = WordLlama.load(cache_dir=Path(found.origin).parent, dim=DIMENSION, disable_download=True)
     model.tokenizer.no_padding()

@@ -1,8 +1,11 @@
 """The embedders: their vectors, and what happens when they have none."""
 
 import asyncio
+import logging
 import random
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,24 @@ async def test_queries_do_not_wait(wordllama: WordLlamaEmbedder) -> None:
     await wordllama.embed(["a question"])
     assert not upload.done()
     await upload
+
+
+@pytest.mark.blocking_allowed  # it writes a package
+@pytest.mark.parametrize("fault", ["ImportError", "OSError", "Exception"])
+async def test_wordllama_cannot_be_loaded(
+    wordllama: WordLlamaEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """A broken installation is an EmbeddingError, so that searches go on by words; the log is left as it was."""
+    (tmp_path / "wordllama").mkdir()
+    source = f"import logging\nlogging.getLogger().setLevel(5)\nraise {fault}('it is broken')\n"
+    (tmp_path / "wordllama" / "__init__.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wordllama", raising=False)
+    level = logging.getLogger().level
+    await wordllama.load()
+    with pytest.raises(EmbeddingError, match="it is broken"):
+        await wordllama.embed(["When do you open?"])
+    assert logging.getLogger().level == level
 
 
 async def test_openai_vectors(server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder]) -> None:
