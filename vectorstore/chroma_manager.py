@@ -303,8 +303,11 @@ class ChromaManager:
             try:
                 value = await self._link.call(job.header, job.body, job.timeout_seconds)
             except StoreFaultError as fault:
-                if not job.done.done():
-                    job.done.set_exception(fault)
+                job.fail(fault)
+            except Exception as error:
+                # Edge of a loop that must not die: a garbled answer, or a request that cannot be written down.
+                logger.exception("vector store, %s: no sensible answer", job.kind)
+                job.fail(StoreFaultError("garbled", f"no sensible answer to {job.kind}: {type(error).__name__}"))
             else:
                 if not job.done.done():
                     job.done.set_result(value)

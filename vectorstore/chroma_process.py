@@ -106,15 +106,21 @@ class ChromaProcess:
         return self._running.process.pid if self._running else None
 
     async def call(self, header: dict[str, Any], body: bytes, timeout_seconds: float) -> Any:
-        """The child's answer. Raises StoreFaultError; a child that is too slow is killed, for its answer is lost."""
+        """The child's answer. Raises StoreFaultError, and whatever a garbled answer causes.
+
+        A child that is too slow, or not understood, is killed: the next answer on its pipe would not be ours.
+        """
         running = self._running
         if running is None or not self.ready:
             raise StoreFaultError("lost", "the vector store is being started")
+        frame = encode(header, body)
         try:
             async with asyncio.timeout(timeout_seconds):
-                running.writer.write(encode(header, body))
+                running.writer.write(frame)
                 await running.writer.drain()
                 answer, _ = await read(running.reader)
+                fault = StoreFaultError(answer["cause"], answer["message"]) if "cause" in answer else None
+                value = None if fault else answer["value"]
         except TimeoutError as error:
             self._kill(running)
             raise StoreFaultError("slow", f"no answer to {header['action']} in {timeout_seconds:g} s") from error
@@ -123,13 +129,13 @@ class ChromaProcess:
             running.writer.close()
             self._set_usable(usable=False)
             raise StoreFaultError("lost", "the vector store's process died") from error
-        except asyncio.CancelledError:
+        except BaseException:
             self._kill(running)
             raise
         self._count_success()
-        if "cause" in answer:
-            raise StoreFaultError(answer["cause"], answer["message"])
-        return answer["value"]
+        if fault:
+            raise fault
+        return value
 
     async def erase(self) -> None:
         """Throw the directory away and start again with an empty one."""

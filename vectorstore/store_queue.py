@@ -18,6 +18,11 @@ class Job:
     asked_at: float
     timeout_seconds: float
 
+    def fail(self, error: Exception) -> None:
+        """Tell who waits, if somebody still does."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
 
 class StoreQueue:
     """Takes jobs in any order, gives them one by one. Withdrawn jobs (their future is done) are left out."""

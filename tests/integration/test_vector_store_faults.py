@@ -109,6 +109,34 @@ async def test_hung_child_is_killed(tmp_path: Path, metrics: Metrics) -> None:
         assert store.pid != pid
 
 
+CONFUSED = """
+import os, socket, sys
+from pathlib import Path
+from vectorstore.frames import encode
+first = Path(sys.argv[1]).with_name("first")
+if first.exists():
+    os.execv(sys.executable, [sys.executable, "-m", "vectorstore.chroma_child", *sys.argv[2:]])
+first.touch()
+pipe = socket.socket(fileno=int(sys.argv[3]))
+pipe.sendall(encode({"value": None}))
+pipe.recv(100_000)
+pipe.sendall({garbage})
+pipe.recv(100_000)
+"""
+
+
+@pytest.mark.parametrize("garbage", ["bytes([9, 0, 0, 0, 0, 0, 0, 0]) + b'{garbage}'", "encode({})", "encode([])"])
+async def test_garbled_answer(tmp_path: Path, metrics: Metrics, garbage: str) -> None:
+    """An answer that makes no sense fails one request; its process is replaced, and the next request is answered."""
+    command = (sys.executable, "-c", CONFUSED.replace("{garbage}", garbage), str(tmp_path / "chroma"))
+    options = ManagerOptions(child=ChildOptions(command=command))
+    async with ChromaManager.open(tmp_path / "chroma", metrics, options=options) as store:
+        with pytest.raises(VectorStoreUnavailableError):
+            await store.collections()
+        await store.add(PLACE, IDS[:5], VECTORS[:5])
+        assert await store.count(PLACE) == 5
+
+
 PARENT = """
 import asyncio, sys, numpy as np
 from pathlib import Path
