@@ -54,10 +54,15 @@ class VectorStoreRequestError(VectorStoreError):
 
 @dataclass(frozen=True, slots=True)
 class ManagerOptions:
-    """Seconds that a call may take, waiting included, and how a fault is retried."""
+    """Seconds that a call may take, waiting included, and how a fault is retried.
+
+    `cold_seconds` is for a collection that the store has not touched since it was opened: it reads all of it from
+    disk then, and one that is only slow must not be taken for one that hangs.
+    """
 
     query_seconds: float = 2.0
     call_seconds: float = 10.0
+    cold_seconds: float = 60.0
     retries: int = 5
     first_pause_seconds: float = 0.05
     longest_pause_seconds: float = 2.0
@@ -105,6 +110,7 @@ class ChromaManager:
         self._slice = SLICE
         self._listeners: list[Callable[[], None]] = []
         self._reopened = 0
+        self._warm: dict[str, tuple[int, int]] = {}
         self._news = asyncio.Event()
         self._link = ChromaProcess(
             directory,
@@ -252,26 +258,32 @@ class ChromaManager:
         if collection is not None:
             header.setdefault("collection", collection.name)
         business = collection.business_id if collection else ""
-        seconds = self._options.query_seconds if kind == "query" else self._options.call_seconds
+        seconds = self._seconds(kind, header)
         try:
             async with asyncio.timeout(seconds):
-                return await self._with_retries(kind, business, header, body, seconds)
+                return await self._with_retries(kind, business, header, body)
         except TimeoutError as error:
             raise VectorStoreUnavailableError(f"{kind} took longer than {seconds:g} s") from error
         except StoreFaultError as fault:
             raise _error_of(fault) from fault
 
-    async def _with_retries(self, kind: str, business: str, header: dict[str, Any], body: bytes, seconds: float) -> Any:
+    def _seconds(self, kind: str, header: dict[str, Any]) -> float:
+        usual = self._options.query_seconds if kind == "query" else self._options.call_seconds
+        collection = header.get("collection")
+        warm = collection is None or self._warm.get(collection) == self.incarnation
+        return usual if warm else max(usual, self._options.cold_seconds)
+
+    async def _with_retries(self, kind: str, business: str, header: dict[str, Any], body: bytes) -> Any:
         for attempt in range(self._options.retries):
             try:
-                return await self._ask(kind, business, header, body, seconds)
+                return await self._ask(kind, business, header, body)
             except StoreFaultError as fault:
                 if fault.cause not in RETRIED or self.crash_looping:
                     raise
                 logger.warning("vector store, %s: %s; retry %d", kind, fault.cause, attempt + 1)
                 self._metrics.vector_retries.labels(fault.cause).inc()
                 await self._recover(fault.cause, attempt, business)
-        return await self._ask(kind, business, header, body, seconds)
+        return await self._ask(kind, business, header, body)
 
     async def _recover(self, cause: str, attempt: int, business: str) -> None:
         if attempt:
@@ -281,15 +293,15 @@ class ChromaManager:
             await self._link.wait_ready()
             return
         try:
-            await self._ask("reopen", business, {"action": "reopen"}, b"", self._options.call_seconds)
+            await self._ask("reopen", business, {"action": "reopen"}, b"")
         except StoreFaultError as fault:
             logger.warning("vector store could not be opened again: %s", fault)
         self._reopened += 1
         self._tell()
 
-    async def _ask(self, kind: str, business: str, header: dict[str, Any], body: bytes, seconds: float) -> Any:
+    async def _ask(self, kind: str, business: str, header: dict[str, Any], body: bytes) -> Any:
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.put(Job(kind, business, header, body, done, time.perf_counter(), seconds))
+        self._queue.put(Job(kind, business, header, body, done, time.perf_counter()))
         return await done
 
     async def _serve(self) -> None:
@@ -301,7 +313,7 @@ class ChromaManager:
             began = time.perf_counter()
             self._metrics.vector_wait.labels(job.kind).observe(began - job.asked_at)
             try:
-                value = await self._link.call(job.header, job.body, job.timeout_seconds)
+                value = await self._link.call(job.header, job.body, self._seconds(job.kind, job.header))
             except StoreFaultError as fault:
                 job.fail(fault)
             except Exception as error:
@@ -309,9 +321,14 @@ class ChromaManager:
                 logger.exception("vector store, %s: no sensible answer", job.kind)
                 job.fail(StoreFaultError("garbled", f"no sensible answer to {job.kind}: {type(error).__name__}"))
             else:
-                if not job.done.done():
-                    job.done.set_result(value)
+                self._answered(job, value)
             self._measure(job, time.perf_counter() - began)
+
+    def _answered(self, job: Job, value: Any) -> None:
+        if job.kind in {"query", "add"}:
+            self._warm[job.header["collection"]] = self.incarnation
+        if not job.done.done():
+            job.done.set_result(value)
 
     def _measure(self, job: Job, seconds: float) -> None:
         self._metrics.vector_hold.labels(job.kind).observe(seconds)

@@ -16,7 +16,6 @@ class Job:
     body: bytes
     done: asyncio.Future[Any]
     asked_at: float
-    timeout_seconds: float
 
     def fail(self, error: Exception) -> None:
         """Tell who waits, if somebody still does."""

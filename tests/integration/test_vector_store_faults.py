@@ -109,6 +109,20 @@ async def test_hung_child_is_killed(tmp_path: Path, metrics: Metrics) -> None:
         assert store.pid != pid
 
 
+async def test_first_query_has_time(tmp_path: Path, metrics: Metrics) -> None:
+    """The first query of a collection after a start reads it from disk: its time is another than the next one's."""
+    async with ChromaManager.open(tmp_path / "chroma", metrics) as store:
+        await store.add(PLACE, IDS[:5], VECTORS[:5])
+    options = ManagerOptions(query_seconds=0.0)
+    async with ChromaManager.open(tmp_path / "chroma", metrics, options=options) as store:
+        await store.wait_ready()
+        pid = store.pid
+        assert (await store.query(PLACE, VECTORS[3], 1))[0][0] == IDS[3]
+        assert store.pid == pid
+        with pytest.raises(VectorStoreUnavailableError, match="longer than 0 s"):
+            await store.query(PLACE, VECTORS[3], 1)
+
+
 CONFUSED = """
 import os, socket, sys
 from pathlib import Path

@@ -6,7 +6,7 @@ from vectorstore.store_queue import Job, StoreQueue
 
 
 def job(kind: str, business: str, name: str) -> Job:
-    return Job(kind, business, {"name": name}, b"", asyncio.get_running_loop().create_future(), 0.0, 1.0)
+    return Job(kind, business, {"name": name}, b"", asyncio.get_running_loop().create_future(), 0.0)
 
 
 async def order(queue: StoreQueue) -> list[str]:
