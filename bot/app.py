@@ -1,7 +1,7 @@
 """The composition root: opens everything, bottom layer first, and closes it in reverse, also on failure."""
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,8 @@ def create_app(settings: Settings, outside: Outside) -> web.Application:
     install_health(app)
     install_api(app, outside.clock)
 
+    shut: list[Callable[[], None]] = []
+
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with running_bot(settings, outside) as bot:
             app[OWNED] = bot.directory
@@ -74,9 +76,16 @@ def create_app(settings: Settings, outside: Outside) -> web.Application:
             app[HEALTH] = bot.health
             app[WEBHOOK] = bot.webhook
             bot.conversation.door.open()
+            # called once nothing listens any more, before open requests are waited for
+            shut.append(bot.conversation.door.shut)
             yield
 
+    async def shut_door(_app: web.Application) -> None:
+        for close in shut:
+            close()
+
     app.cleanup_ctx.append(run)
+    app.on_shutdown.append(shut_door)
     return app
 
 
@@ -136,6 +145,7 @@ def _conversation_options(settings: Settings) -> ConversationOptions:
         turns=TurnOptions(
             max_turns=settings.concierge_max_turns,
             lease_seconds=settings.concierge_turn_lease_seconds,
+            longest_wait_seconds=settings.concierge_batch_max_seconds + 60,
             reply_max_age_seconds=settings.concierge_reply_max_age_seconds,
         ),
         delivery=DeliveryOptions(
@@ -175,8 +185,8 @@ def _checks(
     directory: Path, chat: Database, knowledge: RunningKnowledge, conversation: Conversation
 ) -> dict[str, Check]:
     async def delivery() -> Component:
-        problem = conversation.delivery.problem
-        return Component(State.DEGRADED, {"problem": problem}) if problem else Component(State.OK)
+        problems = conversation.delivery.problems()
+        return Component(State.DEGRADED, {"problems": problems}) if problems else Component(State.OK)
 
     return {
         "chat": database_check(chat),

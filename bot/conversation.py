@@ -10,7 +10,7 @@ from agents.ports import Responder
 from database.businesses import all_numbers
 from database.clock import Clock
 from database.engine import Database
-from database.inbox import forget_old
+from database.inbox import forget
 from database.metrics import Metrics
 from services.delivery import Delivery, SendLine
 from services.delivery_grace import OpenDoor
@@ -24,6 +24,7 @@ from services.typing_line import ReadLine, TypingLine
 
 DAY_MS = 86_400_000
 FORGET_ROWS = 500
+FORGET_PAUSE_SECONDS = 0.02
 
 
 class Line(SendLine, ReadLine, Protocol):
@@ -85,7 +86,7 @@ async def running_conversation(
             "turns": (parts.turns.sweep, 1.0),
             "delivery": (parts.delivery.sweep, 1.0),
             "intake": (parts.intake.sweep, 2.0),
-            "inbox": (lambda: _forget(database, clock, options), 600.0),
+            "inbox": (lambda: _forget(database, clock, options), 3600.0),
         }
         yield parts
 
@@ -132,7 +133,8 @@ def _build(
         numbers=numbers,
         on_due=on_due,
         on_status=delivery.wake,
-        on_inbound=lambda number_id, n: delivery.rules.number(number_id).count_inbound(n),
+        on_inbound=lambda number_id: delivery.rules.number(number_id).count_inbound(1),
+        on_failure=delivery.failed_later,
     )
     inbox = Inbox(
         database, clock, metrics, timeout_seconds=options.inbox_timeout_seconds, door=door, on_arrival=intake.wake
@@ -143,8 +145,9 @@ def _build(
 async def _forget(database: Database, clock: Clock, options: ConversationOptions) -> None:
     now = clock.now()
     bodies_before, keys_before = now - options.keep_bodies_days * DAY_MS, now - options.keep_keys_days * DAY_MS
-    looked_at, went = 0, 1
-    while went:
-        found = await database.write(forget_old(bodies_before, keys_before, FORGET_ROWS, looked_at))
-        looked_at, went = found.looked_at, found.rows
-        await clock.sleep(0.02)  # a slice at a time: chat goes first
+    # events before the POSTs that they point into
+    for what, before in (("bodies", bodies_before), ("events", keys_before), ("posts", keys_before)):
+        after: int | None = 0
+        while after is not None:
+            after = await database.write(forget(what, before, after, FORGET_ROWS))
+            await clock.sleep(FORGET_PAUSE_SECONDS)  # a stretch at a time: chat goes first

@@ -193,6 +193,17 @@ def void_dead_claims(lease_ms: int, now: int, *, all_of_them: bool) -> Unit[int]
     return unit
 
 
+def correct_due_times(latest: int) -> Unit[int]:
+    """What is due after `latest` was dated by a clock that was wrong: it is due then at the latest. How many."""
+
+    async def unit(transaction: Transaction) -> int:
+        return await transaction.run(
+            "UPDATE conversations SET due_at = :latest WHERE due_at > :latest", {"latest": latest}
+        )
+
+    return unit
+
+
 def due_conversations(before: int, limit: int) -> Unit[list[tuple[str, int]]]:
     """Conversations with pending messages and no claim that are due before an instant: (id, due at)."""
 

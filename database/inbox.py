@@ -160,42 +160,55 @@ def retry_dead(ids: Sequence[int] | None) -> Unit[int]:
     return unit
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """A slice of forgetting: how many rows went, and the POST up to which bodies have been looked at."""
+_STRETCH_OF_POSTS = (
+    "id > :after AND id <= :last"
+    " AND id NOT IN (SELECT post_id FROM inbox_events WHERE state = 'waiting')"
+    " AND id NOT IN (SELECT post_id FROM inbox_events WHERE state = 'dead')"
+)
 
-    rows: int
-    looked_at: int
+# What is forgotten, by what it is called: the table that is walked through, and the statement for a stretch of it.
+# Events that wait, and dead letters, keep their POST and its body, whatever their age.
+_FORGET = {
+    "bodies": (
+        "inbox_posts",
+        "UPDATE inbox_posts SET body = NULL WHERE body IS NOT NULL AND " + _STRETCH_OF_POSTS,
+    ),
+    "events": (
+        "inbox_events",
+        "DELETE FROM inbox_events WHERE id > :after AND id <= :last AND state IN ('handled', 'ignored')",
+    ),
+    "posts": (
+        "inbox_posts",
+        "DELETE FROM inbox_posts WHERE " + _STRETCH_OF_POSTS,
+    ),
+}
 
 
-def forget_old(bodies_before: int, keys_before: int, limit: int, after: int = 0) -> Unit[Forgotten]:
-    """Drop raw bodies and dedupe keys that are past their time, looking at `limit` rows of each, oldest first.
+def forget(what: str, before: int, after: int, stretch: int) -> Unit[int | None]:
+    """Forget "bodies", "events" or "posts" that came before an instant: one stretch of rows behind id `after`.
 
-    Bodies are looked at from the POST behind `after`. What waits and what is dead keeps its body, whatever its age.
+    The id to go on from; None when the rest is too young. Ids grow with time, so the walk ends at the first young row.
     """
+    table, statement = _FORGET[what]
 
-    async def unit(transaction: Transaction) -> Forgotten:
-        bodies = await transaction.all(
-            "UPDATE inbox_posts SET body = NULL WHERE received_at < :before AND id IN ("
-            " SELECT id FROM inbox_posts WHERE id > :after ORDER BY id LIMIT :limit)"
-            " AND id NOT IN (SELECT post_id FROM inbox_events WHERE state = 'waiting')"
-            " AND id NOT IN (SELECT post_id FROM inbox_events WHERE state = 'dead') RETURNING id",
-            {"before": bodies_before, "after": after, "limit": limit},
+    async def unit(transaction: Transaction) -> int | None:
+        rows = await transaction.all(
+            f"SELECT id, received_at FROM {table} WHERE id > :after ORDER BY id LIMIT :stretch",
+            {"after": after, "stretch": stretch},
         )
-        events = await transaction.run(
-            "DELETE FROM inbox_events WHERE id IN (SELECT id FROM ("
-            " SELECT id, received_at, state FROM inbox_events ORDER BY id LIMIT :limit)"
-            " WHERE received_at < :before AND state IN ('handled', 'ignored'))",
-            {"before": keys_before, "limit": limit},
-        )
-        # ids grow with time: before the oldest event's POST there is none with an event
-        posts = await transaction.run(
-            "DELETE FROM inbox_posts WHERE body IS NULL AND received_at < :before AND id IN ("
-            " SELECT id FROM inbox_posts ORDER BY id LIMIT :limit)"
-            " AND id < coalesce((SELECT post_id FROM inbox_events ORDER BY id LIMIT 1), id + 1)",
-            {"before": keys_before, "limit": limit},
-        )
-        looked_at = max((row["id"] for row in bodies), default=after)
-        return Forgotten(len(bodies) + events + posts, looked_at)
+        old = [row["id"] for row in rows if row["received_at"] < before]
+        if not old:
+            return None
+        await transaction.run(statement, {"after": after, "last": old[-1]})
+        return int(old[-1]) if len(old) == len(rows) else None
 
     return unit
+
+
+async def still_waiting(transaction: Transaction, ids: Sequence[int]) -> set[int]:
+    """Which of these events nobody has handled; part of the unit that handles them."""
+    rows = await transaction.all(
+        "SELECT id FROM inbox_events WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(:ids))",
+        {"ids": json.dumps(list(ids))},
+    )
+    return {row["id"] for row in rows}

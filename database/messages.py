@@ -110,7 +110,7 @@ _INSERT = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE = """
-    UPDATE conversations SET next_seq = ?, burst_at = ?, due_at = ?, last_inbound_at = ?, last_message_at = ?
+    UPDATE conversations SET next_seq = ?, burst_at = ?, due_at = ?, last_inbound_at = nullif(?, 0), last_message_at = ?
     WHERE id = ?
 """
 

@@ -222,6 +222,17 @@ def expire_attempts(before: int, now: int) -> Unit[list[str]]:
     return unit
 
 
+def correct_due_times(latest: int) -> Unit[int]:
+    """What is due after `latest` was dated by a clock that was wrong: it is due then at the latest. How many."""
+
+    async def unit(transaction: Transaction) -> int:
+        return await transaction.run(
+            "UPDATE outbox SET due_at = :latest WHERE state = 'queued' AND due_at > :latest", {"latest": latest}
+        )
+
+    return unit
+
+
 def unconfirmed_rows() -> Unit[list[str]]:
     """The ids of the messages whose fate is open."""
 

@@ -112,21 +112,30 @@ def unsure(attempt_id: str, error: str, now: int) -> Unit[str | None]:
     return unit
 
 
-def send_again(outbox_ids: Sequence[str], now: int) -> Unit[int]:
-    """The grace ran out without a status: queue the messages again; how many."""
+def send_again(outbox_ids: Sequence[str], most: int, now: int) -> Unit[int]:
+    """The grace ran out without a status: queue the messages again; how many.
+
+    One that stayed unconfirmed `most` times is held instead: statuses do not reach us, and it may have arrived.
+    """
 
     async def unit(transaction: Transaction) -> int:
-        ids = {"ids": json.dumps(list(outbox_ids)), "now": now}
+        parameters = {"ids": json.dumps(list(outbox_ids)), "most": most, "now": now}
         await transaction.run(
             "UPDATE send_attempts SET state = 'resent' WHERE state = 'unconfirmed' AND outbox_id IN ("
             " SELECT id FROM outbox WHERE state = 'unconfirmed' AND id IN (SELECT value FROM json_each(:ids)))",
-            ids,
+            parameters,
         )
-        return await transaction.run(
-            "UPDATE outbox SET state = 'queued', due_at = :now, updated_at = :now"
-            " WHERE state = 'unconfirmed' AND id IN (SELECT value FROM json_each(:ids))",
-            ids,
+        rows = await transaction.all(
+            "UPDATE outbox SET due_at = :now, updated_at = :now, state = CASE WHEN ("
+            "  SELECT count(*) FROM send_attempts a WHERE a.outbox_id = outbox.id AND a.state = 'resent') >= :most"
+            " THEN 'held' ELSE 'queued' END"
+            " WHERE state = 'unconfirmed' AND id IN (SELECT value FROM json_each(:ids)) RETURNING id, state",
+            parameters,
         )
+        for row in rows:
+            if row["state"] == "held":
+                await transaction.run("UPDATE outbox SET reason = 'unconfirmed' WHERE id = :id", {"id": row["id"]})
+        return sum(row["state"] == "queued" for row in rows)
 
     return unit
 
@@ -145,7 +154,7 @@ async def apply_statuses(transaction: Transaction, events: Sequence[StatusEvent]
         if attempt is None:
             unknown.append(event.event_id)
             continue
-        if status.status not in _BEFORE:
+        if status.status not in _BEFORE or (status.status == "failed" and not attempt.is_current):
             continue
         if attempt.is_open:
             settled[attempt.id] = status.wamid
@@ -184,6 +193,8 @@ class _Attempt:
     id: str
     outbox_id: str
     is_open: bool
+    # the newest attempt of its message, and not refused: only its failure is the message's
+    is_current: bool
 
 
 async def _attempts(
@@ -193,10 +204,23 @@ async def _attempts(
     ids = json.dumps(list({event.status.attempt_id for event in events if event.status.attempt_id}))
     wamids = json.dumps(list({event.status.wamid for event in events}))
     rows = await transaction.all(
-        "SELECT id, outbox_id, wamid, state FROM send_attempts WHERE id IN (SELECT value FROM json_each(:ids))"
-        " UNION SELECT id, outbox_id, wamid, state FROM send_attempts"
-        " WHERE wamid IN (SELECT value FROM json_each(:wamids))",
+        "SELECT a.id, a.outbox_id, a.wamid, a.state, a.n = o.attempts AS newest"
+        " FROM send_attempts a JOIN outbox o ON o.id = a.outbox_id WHERE a.id IN (SELECT value FROM json_each(:ids))"
+        " UNION SELECT a.id, a.outbox_id, a.wamid, a.state, a.n = o.attempts AS newest"
+        " FROM send_attempts a JOIN outbox o ON o.id = a.outbox_id"
+        " WHERE a.wamid IN (SELECT value FROM json_each(:wamids))",
         {"ids": ids, "wamids": wamids},
     )
-    found = [(row["wamid"], _Attempt(row["id"], row["outbox_id"], row["state"] in _UNSETTLED)) for row in rows]
+    found = [
+        (
+            row["wamid"],
+            _Attempt(
+                row["id"],
+                row["outbox_id"],
+                is_open=row["state"] in _UNSETTLED,
+                is_current=bool(row["newest"]) and row["state"] != "refused",
+            ),
+        )
+        for row in rows
+    ]
     return {attempt.id: attempt for _, attempt in found}, {wamid: attempt for wamid, attempt in found if wamid}

@@ -27,6 +27,7 @@ TRUNCATE_BYTES = 64 * MEGABYTE
 IDLE_SECONDS = 0.5
 LOOK_AT_LOG_EVERY = 64  # groups
 CHECKPOINT_PATIENCE_MS = 100
+OWED_UNITS = 16
 
 
 class DatabaseClosedError(Exception):
@@ -127,6 +128,7 @@ class Writer:
         self._others: deque[_Request] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._owing = False
         self._dirty = False
         self._groups = 0
         self._group_size = metrics.group_size.labels(name)
@@ -169,7 +171,7 @@ class Writer:
         while True:
             group = self._take()
             if group:
-                await self._write(group)
+                await self._write_carefully(group)
                 continue
             if self._closing:
                 return
@@ -181,17 +183,34 @@ class Writer:
                 self._dirty = False
 
     def _take(self) -> list[_Request]:
+        """The next group. Inbox units go first, unless the last group left others unserved: then some of those do."""
         group: list[_Request] = []
-        for queue in (self._first, self._others):
-            while queue and len(group) < GROUP_UNITS:
-                request = queue.popleft()
-                if not request.done.done():
-                    group.append(request)
+        if self._owing:
+            self._move(self._others, group, OWED_UNITS)
+        self._move(self._first, group, GROUP_UNITS - len(group))
+        self._move(self._others, group, GROUP_UNITS - len(group))
         return group
+
+    @staticmethod
+    def _move(queue: deque[_Request], group: list[_Request], most: int) -> None:
+        while queue and most > 0:
+            request = queue.popleft()
+            if not request.done.done():
+                group.append(request)
+                most -= 1
 
     def _put_back(self, requests: Sequence[_Request]) -> None:
         for request in reversed(requests):
             (self._first if request.first else self._others).appendleft(request)
+        self._owing = bool(self._others)
+
+    async def _write_carefully(self, group: list[_Request]) -> None:
+        try:
+            await self._write(group)
+        except Exception as error:
+            logger.exception("%s: the writer stumbled and goes on", self._name)
+            for request in group:
+                _answer(request.done, _Outcome(error=error))
 
     async def _write(self, group: list[_Request]) -> None:
         began = time.perf_counter()

@@ -8,15 +8,18 @@ the statuses. Without a definite answer the message stays unconfirmed until a st
 import asyncio
 import logging
 import random
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from database.clock import Clock
-from database.engine import Database
+from database.engine import Database, DatabaseClosedError
 from database.metrics import Metrics
 from database.outbox import (
     Attempt,
     begin,
+    correct_due_times,
     due_rows,
     expire_attempts,
     next_due_at,
@@ -25,14 +28,16 @@ from database.outbox import (
     unconfirmed_rows,
 )
 from database.send_results import Refusal, accepted, refused, send_again, unsure
+from database.transaction import Unit
 from services.delivery_grace import Grace, OpenDoor
 from services.delivery_rules import DeliveryOptions, Rules
-from services.whatsapp.error_codes import RetryClass, explain
-from services.whatsapp.errors import NotSentError, RefusedError, SendError, UnsureError
+from services.whatsapp.error_codes import RetryClass, classify, explain
+from services.whatsapp.errors import NotSentError, RefusedError, SendError
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS = 3600.0
+LAST_TRIES = 5
 PAIR_LIMIT = 131056
 BATCH = 100
 
@@ -67,7 +72,7 @@ class Delivery:
         options: DeliveryOptions,
         door: OpenDoor,
         *,
-        caught_up: Callable[[], Awaitable[None]],
+        caught_up: Callable[[], Awaitable[bool]],
     ) -> None:
         self._database = database
         self._line = line
@@ -76,14 +81,15 @@ class Delivery:
         self._metrics = metrics
         self._options = options
         self.rules = Rules(options, clock)
+        self._door = door
         self._grace = Grace(door, options.grace_seconds)
         self._caught_up = caught_up
         self._wake = asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
+        self._results: set[asyncio.Task[None]] = set()
         self._fence = 0
         self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self.problem: str | None = None
 
     async def take_over(self) -> None:
         """At start, as the owner of the data: what an earlier process was sending is unconfirmed now."""
@@ -101,7 +107,10 @@ class Delivery:
         self._wake.set()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Begin nothing new; wait for answers to what is under way. The rest is taken up at the next start."""
+        """Begin nothing new; wait for answers to what is under way. The rest is taken up at the next start.
+
+        What is known about a send is stored, whatever happens to its task.
+        """
         self._closing = True
         self._wake.set()
         if self._task:
@@ -114,25 +123,37 @@ class Delivery:
             for task in set(self._sends):
                 task.cancel()
             await asyncio.wait((everyone,))
+        await asyncio.gather(*self._results, return_exceptions=True)
 
     async def sweep(self) -> None:
         """Send again what stayed unconfirmed through its grace; look for what is due."""
-        lost = self._clock.now() - int(self._options.lease_seconds * 1000)
-        for outbox_id in await self._database.write(expire_attempts(lost, self._clock.now())):
+        self._door.tick()
+        now = self._clock.now()
+        await self._database.write(correct_due_times(now + int(self._options.longest_wait_seconds * 1000)))
+        for outbox_id in await self._database.write(
+            expire_attempts(now - int(self._options.lease_seconds * 1000), now)
+        ):
             self._grace.begin(outbox_id)
         over = self._grace.over()
-        if over:
-            await self._caught_up()
-            again = await self._database.write(send_again(over, self._clock.now()))
+        if over and await self._caught_up():
+            again = await self._database.write(send_again(over, self._options.unconfirmed_attempts, self._clock.now()))
             self._grace.forget(over)
             if again:
                 logger.warning("%d messages were never confirmed and are sent again", again)
         depths = await self._database.read(queue_depths())
         for state in ("queued", "sending", "unconfirmed"):
             self._metrics.queue_depth.labels(f"outbox_{state}").set(depths.get(state, 0))
-        if not self.rules.paused():
-            self.problem = None
         self.wake()
+
+    def problems(self) -> dict[str, str]:
+        """Why nothing is sent, by number; empty when all is well."""
+        return self.rules.pauses.problems()
+
+    def failed_later(self, number_id: str, code: int) -> None:
+        """A webhook told of error `code`: a message that failed after it was accepted, or trouble of the account."""
+        self._metrics.sends.labels("failed", str(code)).inc()
+        if classify(code, HTTPStatus.BAD_REQUEST) is RetryClass.STOP:
+            self._stop(number_id, code)
 
     async def _serve(self) -> None:
         while not self._closing:
@@ -164,7 +185,7 @@ class Delivery:
             woken.cancel()
 
     async def begin_some(self) -> int:
-        """Judge what is due and begin to send what may go; how many attempts were begun."""
+        """Judge what is due and begin to send what may go; how many rows were judged."""
         free = self._options.sends_at_once - len(self._sends)
         if free <= 0:
             return 0  # a send that ends wakes us
@@ -177,12 +198,10 @@ class Delivery:
             task = asyncio.create_task(self._send(attempt), name=f"send {attempt.id}")
             self._sends.add(task)
             task.add_done_callback(self._sent)
-        return len(attempts)
+        return len(rows)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sends.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("what became of a send could not be stored; its lease will end", exc_info=task.exception())
         self._wake.set()
 
     async def _send(self, attempt: Attempt) -> None:
@@ -198,31 +217,57 @@ class Delivery:
                     timeout_seconds=self._options.send_timeout_seconds,
                 )
         except (RefusedError, NotSentError) as error:
-            await self._refused(attempt, error)
-        except (UnsureError, asyncio.CancelledError, Exception) as error:  # whatever it was, it may have gone
-            await self._unsure(attempt, error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            self._refused(attempt, error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it was, it may have gone
+            self._unsure(attempt, error)
         else:
-            self._metrics.sends.labels("accepted", "").inc()
-            self.rules.pairs.accepted(row.conversation_id)
-            await self._database.write(accepted(attempt.id, wamid, self._clock.now()))
+            self._accepted(attempt, wamid)
 
-    async def _unsure(self, attempt: Attempt, error: BaseException) -> None:
+    def _accepted(self, attempt: Attempt, wamid: str) -> None:
+        self._metrics.sends.labels("accepted", "").inc()
+        self._door.reopen()
+        self.rules.pairs.accepted(attempt.row.conversation_id)
+        if self.rules.pauses.works(attempt.row.number_id):
+            self._metrics.sending_paused.labels(attempt.row.number_id).set(0)
+        self._store(accepted(attempt.id, wamid, self._clock.now()))
+
+    def _unsure(self, attempt: Attempt, error: BaseException) -> None:
         code = error.code if isinstance(error, SendError) else None
         self._metrics.sends.labels("unsure", str(code or "")).inc()
         if not isinstance(error, (SendError, asyncio.CancelledError)):
             logger.error("a send failed in an unknown way", exc_info=error)
-        outbox_id = await self._database.write(
-            unsure(attempt.id, str(error) or type(error).__name__, self._clock.now())
-        )
-        if outbox_id is not None:
-            self._grace.begin(outbox_id)
+        # If a status settles it first, the end of the grace finds nothing to do.
+        self._grace.begin(attempt.row.id)
+        self._store(unsure(attempt.id, str(error) or type(error).__name__, self._clock.now()))
 
-    async def _refused(self, attempt: Attempt, error: SendError) -> None:
+    def _refused(self, attempt: Attempt, error: SendError) -> None:
         self._metrics.sends.labels("refused", str(error.code or "")).inc()
-        refusal = self._refusal(attempt, error)
-        await self._database.write(refused(attempt.id, refusal, self._clock.now()))
+        if isinstance(error, NotSentError):
+            self._door.close()  # where we cannot reach Meta, it hardly reaches us
+        else:
+            self._door.reopen()
+        self._store(refused(attempt.id, self._refusal(attempt, error), self._clock.now()))
+
+    def _store(self, result: Unit[Any]) -> None:
+        """Keep what is known about a send; not part of its task, so that nothing that ends the task loses it."""
+        task = asyncio.create_task(self._stored(result), name="result of a send")
+        self._results.add(task)
+        task.add_done_callback(self._results.discard)
+
+    async def _stored(self, result: Unit[Any]) -> None:
+        tries = 0
+        while True:
+            try:
+                await self._database.write(result)
+            except (sqlite3.Error, TimeoutError, DatabaseClosedError) as fault:
+                tries += 1
+                logger.error("what became of a send cannot be stored yet: %s", fault)  # noqa: TRY400 - once a second
+                if self._closing and tries >= LAST_TRIES:
+                    return  # the next start takes it for unconfirmed
+                await self._clock.sleep(1.0)
+            else:
+                self._wake.set()
+                return
 
     def _refusal(self, attempt: Attempt, error: SendError) -> Refusal:
         now = self._clock.now()
@@ -232,8 +277,8 @@ class Delivery:
             due_at = now + int(1000 * self._backoff(attempt, error))
             return Refusal("queued", reason, error.code, due_at)
         if kind is RetryClass.STOP:
-            self._stop(attempt.row.number_id, error)
-            return Refusal("queued", reason, error.code, now + int(self._options.pause_seconds * 1000))
+            self._stop(attempt.row.number_id, error.code)
+            return Refusal("queued", reason, error.code, now)
         if kind in (RetryClass.TEMPLATE, RetryClass.LATER):
             held = "window_closed" if kind is RetryClass.TEMPLATE else reason
             return Refusal("held", held, error.code, now)
@@ -245,8 +290,8 @@ class Delivery:
         ceiling = min(2.0**attempt.row.attempts, self._options.longest_backoff_seconds)
         return ceiling / 2 + self._dice.uniform(0, ceiling / 2)
 
-    def _stop(self, number_id: str, error: SendError) -> None:
-        self.problem = f"Sending is paused. {explain(error.code)}"
-        logger.error("number %s: %s", number_id, self.problem)
+    def _stop(self, number_id: str, code: int | None) -> None:
+        problem = f"Sending is paused. {explain(code)}"
+        logger.error("number %s: %s", number_id, problem)
         self._metrics.sending_paused.labels(number_id).set(1)
-        self.rules.pause(number_id, self._options.pause_seconds)
+        self.rules.pauses.stop(number_id, problem)

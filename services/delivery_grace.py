@@ -5,31 +5,53 @@ The grace counts seconds during which our webhook was reachable. A restart sets 
 
 from database.clock import Clock
 
+LONGEST_TICK_SECONDS = 2.0
+
 
 class OpenDoor:
-    """Counts the seconds during which the webhook could take statuses in. Closed until it is opened."""
+    """Counts the seconds during which the webhook could take statuses in. Closed until it is opened.
+
+    It is counted by ticks, about one a second, none of which counts for more than two seconds: a machine that stood
+    still took nothing in.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counted = 0.0
         self._open_since: float | None = None
+        self._in_use = False
 
     def open(self) -> None:
-        """From now on statuses can reach us."""
-        if self._open_since is None:
+        """The server listens from now on."""
+        self._in_use = True
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Something got through, so statuses can too."""
+        if self._in_use and self._open_since is None:
             self._open_since = self._clock.monotonic()
 
     def close(self) -> None:
-        """From now on they cannot: the server does not listen, or the inbox does not commit."""
+        """Statuses cannot reach us now: the inbox does not commit, or the line is down."""
+        self.tick()
+        self._open_since = None
+
+    def shut(self) -> None:
+        """The server listens no longer."""
+        self.close()
+        self._in_use = False
+
+    def tick(self) -> None:
+        """Count the time since the last tick."""
         if self._open_since is not None:
-            self._counted += self._clock.monotonic() - self._open_since
-            self._open_since = None
+            now = self._clock.monotonic()
+            self._counted += min(now - self._open_since, LONGEST_TICK_SECONDS)
+            self._open_since = now
 
     def seconds(self) -> float:
         """Open seconds since the process started."""
-        if self._open_since is None:
-            return self._counted
-        return self._counted + self._clock.monotonic() - self._open_since
+        self.tick()
+        return self._counted
 
 
 class Grace:

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from database.clock import Clock
 from database.outbox import OutboxRow, Verdict
 from database.records import Delivery, Mode
+from services.number_pauses import NumberPauses
 from services.whatsapp.rate_limits import NumberRate, PairRate
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOptions:
-    """Limits of delivery. The window is Meta's 24 hours less a margin, for clocks that differ."""
+    """Limits of delivery. The window is Meta's 24 hours less a margin, for clocks that differ.
+
+    A message that stayed unconfirmed `unconfirmed_attempts` times is held: somebody must find out why no status comes.
+    `longest_wait_seconds` is more than any pause or back-off: what is due later was dated by a clock that was wrong.
+    """
 
     grace_seconds: float = 60.0
     number_rate: float = 80.0
@@ -20,6 +25,8 @@ class DeliveryOptions:
     sends_at_once: int = 64
     pause_seconds: float = 60.0
     longest_backoff_seconds: float = 300.0
+    longest_wait_seconds: float = 4_200.0
+    unconfirmed_attempts: int = 3
 
     @property
     def send_timeout_seconds(self) -> float:
@@ -40,22 +47,13 @@ class Rules:
         self._clock = clock
         self.pairs = PairRate(clock)
         self._numbers: dict[str, NumberRate] = {}
-        self._paused_until: dict[str, int] = {}
+        self.pauses = NumberPauses(clock, options.pause_seconds)
 
     def number(self, number_id: str) -> NumberRate:
         """The rate of one of our numbers."""
         if number_id not in self._numbers:
             self._numbers[number_id] = NumberRate(self._options.number_rate, self._clock)
         return self._numbers[number_id]
-
-    def pause(self, number_id: str, seconds: float) -> None:
-        """Send nothing from this number for a while."""
-        self._paused_until[number_id] = self._clock.now() + int(seconds * 1000)
-
-    def paused(self) -> list[str]:
-        """Numbers that send nothing now."""
-        now = self._clock.now()
-        return [number_id for number_id, until in self._paused_until.items() if until > now]
 
     def judge(self, row: OutboxRow) -> Verdict:
         """Goes, waits or ends."""
@@ -64,13 +62,12 @@ class Rules:
         if forbidden is not None:
             state, reason = forbidden
             return Verdict(row, state=state, reason=reason)
-        paused_until = self._paused_until.get(row.number_id, 0)
-        if paused_until > now:
-            return Verdict(row, due_at=paused_until)
-        wait = self.pairs.wait_seconds(row.conversation_id) or self.number(row.number_id).reserve()
+        wait = self.pauses.wait_seconds(row.number_id) or self.pairs.wait_seconds(row.conversation_id)
+        wait = wait or self.number(row.number_id).reserve()
         if wait > 0:
             return Verdict(row, due_at=now + max(int(wait * 1000), 1))
         self.pairs.reserve(row.conversation_id)
+        self.pauses.try_one(row.number_id)
         return Verdict(row)
 
     def _forbidden(self, row: OutboxRow, now: int) -> tuple[Delivery, str] | None:

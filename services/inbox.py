@@ -57,7 +57,7 @@ class Inbox:
             self._door.close()
             logger.error("the inbox cannot commit: %s", type(fault).__name__)  # noqa: TRY400 - no trace a request
             raise InboxFullError("the inbox cannot commit") from fault
-        self._door.open()
+        self._door.reopen()
         self._count(len(events), new, error)
         if new:
             self._on_arrival()

@@ -16,6 +16,7 @@ from database.inbox import (
     newest_waiting_event,
     oldest_waiting_at,
     settle_events,
+    still_waiting,
     waiting_events,
 )
 from database.messages import Arrival, Due, take_in
@@ -46,6 +47,7 @@ class Batch:
     handled: list[int] = field(default_factory=list)
     ignored: list[int] = field(default_factory=list)
     dead: dict[int, str] = field(default_factory=dict)
+    failures: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,7 +68,11 @@ class TakenIn:
 
 
 class Intake:
-    """One task that empties the inbox. `on_due(conversation_id, due_at)` and `on_status()` are called on the loop."""
+    """One task that empties the inbox.
+
+    Called on the loop, once what they tell is on disk: `on_due(conversation_id, due_at)`, `on_status()`,
+    `on_inbound(number_id)` a message, `on_failure(number_id, code)` an error that Meta tells by webhook.
+    """
 
     def __init__(
         self,
@@ -78,7 +84,8 @@ class Intake:
         numbers: dict[str, str],
         on_due: Callable[[str, int], None],
         on_status: Callable[[], None],
-        on_inbound: Callable[[str, int], None],
+        on_inbound: Callable[[str], None],
+        on_failure: Callable[[str, int], None],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -88,6 +95,7 @@ class Intake:
         self._on_due = on_due
         self._on_status = on_status
         self._on_inbound = on_inbound
+        self._on_failure = on_failure
         self._wake = asyncio.Event()
         self._idle = asyncio.Condition()
         self._closing = False
@@ -109,16 +117,24 @@ class Intake:
         if self._task:
             await self._task
 
-    async def caught_up(self) -> None:
-        """Return when every event that is in the inbox now has been handled."""
+    async def caught_up(self) -> bool:
+        """Wait until every event that is in the inbox now has been handled.
+
+        False when a whole round handled none of them: the database is at fault, and the caller comes again later.
+        """
         newest = await self._database.read(newest_waiting_event())
-        while newest:
+        before = -1
+        while newest and not self._closing:
+            waiting, _ = await self._database.read(waiting_events(1))
+            if not waiting or waiting[0].id > newest:
+                return True
+            if waiting[0].id == before:
+                return False
+            before = waiting[0].id
             self.wake()
             async with self._idle:
                 await self._idle.wait()
-            oldest = await self._database.read(waiting_events(1))
-            if not oldest[0] or oldest[0][0].id > newest:
-                return
+        return not newest
 
     async def sweep(self) -> None:
         """Look again, and tell how old the oldest unhandled event is."""
@@ -167,29 +183,35 @@ class Intake:
 
     async def _handle(self, found: _Sorted) -> None:
         try:
-            await self._write(found)
+            taken = await self._write(found.batch)
         except sqlite3.OperationalError:
             raise  # the file's fault, not an event's: all of them wait
         except Exception:
             logger.exception("a unit of %d events failed; now one by one", len(found.events))
             for event in found.events:
                 await self._handle_alone(event, found.bodies)
+        else:
+            self._tell(found.batch, taken)
 
     async def _handle_alone(self, event: WaitingEvent, bodies: dict[int, bytes]) -> None:
+        batch = self._sort([event], bodies).batch
         try:
-            await self._write(self._sort([event], bodies))
+            taken = await self._write(batch)
         except sqlite3.OperationalError:
             raise
         except Exception as error:
             logger.exception("event %d goes to the dead letters", event.id)
             batch = Batch(dead={event.id: f"{type(error).__name__}: {error}"})
-            await self._database.write(_unit(batch, self._clock.now(), self._window))
-            self._metrics.events_dead.inc()
+            taken = await self._write(batch)
+        self._tell(batch, taken)
 
-    async def _write(self, found: _Sorted) -> None:
-        batch = found.batch
-        taken = await self._database.write(_unit(batch, self._clock.now(), self._window))
-        self._metrics.intake_batch_size.observe(len(found.events))
+    async def _write(self, batch: Batch) -> TakenIn:
+        return await self._database.write(_unit(batch, self._clock.now(), self._window))
+
+    def _tell(self, batch: Batch, taken: TakenIn) -> None:
+        """Count, and tell the others; an event that was handled before is told again, which harms nobody."""
+        known = len(batch.arrivals) + len(batch.statuses) + len(batch.handled)
+        self._metrics.intake_batch_size.observe(known + len(batch.ignored) + len(batch.dead))
         self._metrics.events_dead.inc(len(batch.dead))
         self._metrics.events_ignored.labels("status").inc(taken.unknown_statuses)
         self._metrics.events_ignored.labels("other").inc(len(batch.ignored))
@@ -198,7 +220,9 @@ class Intake:
         if batch.statuses:
             self._on_status()
         for arrival in batch.arrivals:
-            self._on_inbound(arrival.message.phone_number_id, 1)
+            self._on_inbound(arrival.message.phone_number_id)
+        for number_id, code in batch.failures:
+            self._on_failure(number_id, code)
 
     def _sort(self, events: list[WaitingEvent], bodies: dict[int, bytes]) -> _Sorted:
         found = _Sorted(events, bodies)
@@ -221,6 +245,8 @@ class Intake:
             status = read_status(document, event.pointer, received_at=event.received_at)
             if status.phone_number_id in self._numbers:
                 batch.statuses.append(StatusEvent(event.id, status))
+                if status.error_code is not None:
+                    batch.failures.append((status.phone_number_id, status.error_code))
                 return
         elif event.kind == "message":
             message = read_message(document, event.pointer, received_at=event.received_at)
@@ -228,12 +254,21 @@ class Intake:
             if business_id is not None:
                 batch.arrivals.append(_arrival(event, business_id, message))
                 return
-        elif event.kind == "unknown":
-            resolve(document, event.pointer)
+        elif event.kind == "errors" and event.phone_number_id in self._numbers:
+            code = _code_of(resolve(document, event.pointer))
+            if code is not None:
+                batch.failures.append((event.phone_number_id, code))
         if event.phone_number_id in self._numbers:
             batch.handled.append(event.id)  # kept and counted: what it means is another part's business
         else:
             batch.ignored.append(event.id)
+
+
+def _code_of(error: Any) -> int | None:
+    """Meta's code of an error in a webhook, wherever it stands alone or in a list."""
+    first = error[0] if isinstance(error, list) and error else error
+    code = first.get("code") if isinstance(first, dict) else None
+    return code if isinstance(code, int) else None
 
 
 def _arrival(event: WaitingEvent, business_id: str, message: InboundMessage) -> Arrival:
@@ -256,11 +291,11 @@ def _unit(batch: Batch, now: int, window: BatchWindow) -> Unit[TakenIn]:
     async def unit(transaction: Transaction) -> TakenIn:
         due: list[Due] = []
         if batch.arrivals:
+            # handled meanwhile, by a unit whose answer was lost: never a second message
+            new = await still_waiting(transaction, [arrival.event_id for arrival in batch.arrivals])
+            arrivals = [arrival for arrival in batch.arrivals if arrival.event_id in new]
             due = await take_in(
-                transaction,
-                batch.arrivals,
-                now,
-                lambda at, burst_at, message: window.due_at(at, burst_at or at, message),
+                transaction, arrivals, now, lambda at, burst_at, message: window.due_at(at, burst_at or at, message)
             )
             await settle_events(transaction, "handled", [arrival.event_id for arrival in batch.arrivals])
         unknown = await apply_statuses(transaction, batch.statuses, now)

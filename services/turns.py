@@ -2,11 +2,21 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.ports import Reply, Responder
-from database.claims import Claim, claim, due_conversations, extend, fail, release, void_dead_claims
+from database.claims import (
+    Claim,
+    claim,
+    correct_due_times,
+    due_conversations,
+    extend,
+    fail,
+    release,
+    void_dead_claims,
+)
 from database.clock import Clock
 from database.engine import Database
 from database.metrics import Metrics
@@ -19,7 +29,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """Limits of turns. A message older than `reply_max_age_seconds` gets no answer."""
+    """Limits of turns. A message older than `reply_max_age_seconds` gets no answer.
+
+    `longest_wait_seconds` is more than the batcher's cap and any pause after a failed turn: what is due later was
+    dated by a clock that was wrong.
+    """
 
     max_turns: int = 100
     lease_seconds: float = 60.0
@@ -28,6 +42,7 @@ class TurnOptions:
     history_lines: int = 12
     reply_max_age_seconds: float = 21_600.0
     look_ahead_seconds: float = 30.0
+    longest_wait_seconds: float = 60.0
     sweep_limit: int = 500
 
 
@@ -103,6 +118,7 @@ class Turns:
             self._metrics.claims_swept.inc(voided)
             logger.warning("%d claims were past their lease", voided)
         before = now + int(self._options.look_ahead_seconds * 1000)
+        await self._database.write(correct_due_times(now + int(self._options.longest_wait_seconds * 1000)))
         for conversation_id, due_at in await self._database.read(due_conversations(before, self._options.sweep_limit)):
             if conversation_id not in self._running:
                 self._on_due(conversation_id, due_at)
@@ -124,7 +140,7 @@ class Turns:
         held: Claim | None = None
         try:
             async with self._places:
-                held = await self._claim(conversation_id)
+                held = None if self._closing else await self._claim(conversation_id)
                 if held is not None:
                     await self._turn(held)
         except asyncio.CancelledError:
@@ -178,7 +194,12 @@ class Turns:
     async def _heartbeat(self, held: Claim, thinking: asyncio.Task[Ending]) -> None:
         while True:
             await self._clock.sleep(self._options.lease_seconds / 3)
-            if not await self._database.write(extend(held, self._lease_ms, self._clock.now())):
+            try:
+                alive = await self._database.write(extend(held, self._lease_ms, self._clock.now()))
+            except (sqlite3.Error, TimeoutError) as fault:
+                logger.warning("a lease could not be extended yet: %s", fault)
+                continue
+            if not alive:
                 logger.warning("conversation %s was lost to another turn", held.conversation_id)
                 thinking.cancel()
                 return

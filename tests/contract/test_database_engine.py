@@ -288,3 +288,21 @@ def _log_size(database: Database) -> Unit[int]:
         return database.path.with_name(f"{database.path.name}-wal").stat().st_size
 
     return unit
+
+
+async def test_a_flood_of_inbox_units_lets_the_others_through(chat: Database) -> None:
+    """However many webhooks wait, a turn's unit is not put off for ever."""
+    stop = asyncio.Event()
+
+    async def flood(name: int) -> None:
+        count = 0
+        while not stop.is_set():
+            await chat.write(keep(f"{name}.{count}"), first=True)
+            count += 1
+
+    floods = [asyncio.create_task(flood(name)) for name in range(300)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(chat.write(keep("a turn")), 20)
+    stop.set()
+    await asyncio.gather(*floods)
+    assert "a turn" in await chat.read(keys())

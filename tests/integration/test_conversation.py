@@ -7,7 +7,9 @@ import random
 import pytest
 
 from agents.ports import Effects
+from database.inbox import WaitingEvent
 from database.records import Mode
+from database.transaction import Transaction, Unit
 from services.message_batcher import BatchWindow
 from services.turns import TurnOptions
 from tests.fakes import webhook_posts
@@ -355,3 +357,56 @@ async def test_history_is_told_in_order(stage: Stage) -> None:
     assert [(line.by_customer, line.text) for line in heard] == list(
         itertools.chain.from_iterable([(True, w), (False, f"You said: {w}")] for w in ("First.", "Second."))
     )
+
+
+async def test_old_bodies_and_keys_are_forgotten_and_dead_letters_are_not(stage: Stage) -> None:
+    """Raw bodies go after seven days and dedupe keys after thirty, around whatever still waits or is dead."""
+    day = 86_400_000
+    async with stage.running():
+        bad = {"type": "text", "text": {"body": "who?"}, "timestamp": "1", "id": "wamid.nobody"}
+        await stage.post(webhook_posts.envelope(webhook_posts.value(messages=[bad])))
+        for n in range(6):
+            await stage.post(webhook_posts.status(f"wamid.{n}", "sent", None, stage.clock.now()))
+        await stage.run("UPDATE inbox_posts SET received_at = received_at - :age", age=10 * day)
+        await stage.run("UPDATE inbox_events SET received_at = received_at - :age", age=10 * day)
+        assert stage.parts
+        await run_sweep(stage, "inbox")
+        bodies = await stage.rows("SELECT body IS NULL AS gone FROM inbox_posts ORDER BY id")
+        assert [row["gone"] for row in bodies] == [0, 1, 1, 1, 1, 1, 1]
+        assert len(await stage.rows("SELECT id FROM inbox_events")) == 7
+        await stage.run("UPDATE inbox_posts SET received_at = received_at - :age", age=30 * day)
+        await stage.run("UPDATE inbox_events SET received_at = received_at - :age", age=30 * day)
+        await run_sweep(stage, "inbox")
+        assert await stage.rows("SELECT state FROM inbox_events") == [{"state": "dead"}]
+        assert len(await stage.rows("SELECT id FROM inbox_posts")) == 1
+
+
+async def run_sweep(stage: Stage, name: str) -> None:
+    """A sweep that pauses on the clock, while time passes."""
+    assert stage.parts
+    sweep = asyncio.ensure_future(stage.parts.sweeps[name][0]())
+    while not sweep.done():
+        await stage.quiet()
+        await stage.clock.advance(0.1)
+    await sweep
+
+
+async def test_an_event_that_was_handled_is_never_a_second_message(stage: Stage) -> None:
+    """A unit whose answer was lost may be tried again: the message is there once."""
+    async with stage.running() as parts:
+        await stage.say(ANA, "Hello.")
+        found = await stage.database.read(_all_events())
+        await parts.intake._write(parts.intake._sort(*found).batch)
+        await stage.wait(2)
+    assert await stage.rows("SELECT count(*) AS n FROM messages") == [{"n": 1}]
+
+
+def _all_events() -> Unit[tuple[list[WaitingEvent], dict[int, bytes]]]:
+    async def unit(transaction: Transaction) -> tuple[list[WaitingEvent], dict[int, bytes]]:
+        rows = await transaction.all(
+            "SELECT id, post_id, kind, pointer, phone_number_id, subject, received_at FROM inbox_events"
+        )
+        bodies = await transaction.all("SELECT id, body FROM inbox_posts")
+        return [WaitingEvent(*row) for row in rows], {row["id"]: row["body"] for row in bodies}
+
+    return unit

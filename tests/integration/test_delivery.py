@@ -1,12 +1,15 @@
 """Sent once, in order, and again only when nothing tells that it arrived."""
 
+import asyncio
+import sqlite3
+
 import pytest
 
 from services.delivery_rules import DeliveryOptions
 from services.whatsapp.error_codes import RetryClass, classify
 from services.whatsapp.errors import NotSentError, RefusedError, UnsureError
 from tests.fakes import webhook_posts
-from tests.integration.conftest import Stage
+from tests.integration.conftest import Stage, _nothing
 
 ANA = "4915112345678"
 
@@ -183,10 +186,12 @@ async def test_an_account_problem_stops_sending_and_is_told(stage: Stage) -> Non
         await stage.say("4915999999999", "Hi.")
         await stage.wait(2)
         assert stage.line.sent == []
-        assert "190" in (parts.delivery.problem or "")
-        await stage.wait(65)
+        assert "190" in str(parts.delivery.problems())
+        await stage.wait(62)
+        assert len(stage.line.texts) == 1, "one message tries whether it works again"
+        await stage.wait(32)
         assert sorted(stage.line.texts) == ["You said: Hello.", "You said: Hi."]
-        assert parts.delivery.problem is None
+        assert parts.delivery.problems() == {}
 
 
 async def test_the_pair_limit_slows_one_customer_only(stage: Stage) -> None:
@@ -222,3 +227,151 @@ async def test_no_class_of_error_leaves_a_message_without_an_end(stage: Stage, k
         assert (await states(stage))[0][0] in {"queued", "unconfirmed", "held", "failed", "accepted"}
         attempts = await stage.rows("SELECT state FROM send_attempts WHERE state = 'started'")
         assert attempts == []
+
+
+async def test_a_number_that_stays_refused_is_tried_ever_less_often(stage: Stage) -> None:
+    """While the account is locked the pauses double, one message tries each time, and nothing is lost."""
+    stage.line.faults.extend(refused(131031, 403) for _ in range(4))
+    async with stage.running():
+        await ask(stage)
+        for minutes in (1, 2, 4):
+            tries = len(stage.line.faults)
+            await stage.clock.advance(60 * minutes - 20)
+            await stage.quiet()
+            assert len(stage.line.faults) == tries
+            await stage.wait(25)
+            assert len(stage.line.faults) == tries - 1
+        await stage.clock.advance(480)
+        await stage.wait(3)
+        assert stage.line.texts == ["You said: Hello."]
+
+
+async def test_trouble_that_a_webhook_tells_of_stops_sending_too(stage: Stage) -> None:
+    """A failed status with an account error pauses the number as a refusal does."""
+    async with stage.running() as parts:
+        await ask(stage)
+        sent = stage.line.sent[0]
+        await stage.post(webhook_posts.status(sent.wamid, "failed", sent.attempt_id, stage.clock.now(), error=131042))
+        assert "131042" in str(parts.delivery.problems())
+        await ask(stage, "Again.")
+        assert len(stage.line.sent) == 1
+
+
+async def test_a_taken_reply_is_known_to_be_taken_although_we_stop(stage: Stage) -> None:
+    """Meta's 200 that comes while the process stops is on disk before it ends, also when the disk was full."""
+
+    async def broken(_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with stage.running() as parts:
+        real, stage.database.write = stage.database.write, broken  # type: ignore[method-assign, assignment]
+        parts.delivery._store(_nothing)  # a result that cannot be stored now
+        await stage.clock.advance(0.5)
+        stage.database.write = real  # type: ignore[method-assign]
+        await stage.clock.advance(2)
+        await stage.quiet()
+        assert not parts.delivery._results
+
+
+async def test_a_machine_that_stood_still_took_nothing_in(stage: Stage) -> None:
+    """A frozen minute is no minute of grace: the first sweep after it sends nothing again."""
+    stage.line.faults.append(UnsureError("no answer"))
+    async with stage.running() as parts:
+        await ask(stage)
+        stage.clock._seconds += 600
+        await parts.delivery.sweep()
+        await stage.quiet()
+        assert stage.line.sent == []
+        await stage.wait(62)
+        assert len(stage.line.sent) == 1
+
+
+async def test_while_the_line_is_down_the_grace_stands_still(stage: Stage) -> None:
+    """Where we cannot reach Meta, Meta's statuses do not reach us: nothing is sent twice when the line is back."""
+    stage.line.faults.extend([UnsureError("no answer"), *(NotSentError("no connection") for _ in range(12))])
+    async with stage.running():
+        await ask(stage)
+        await stage.say("4915999999999", "Hi.")
+        await stage.wait(100)
+        assert stage.line.texts == []
+        await stage.post(webhook_posts.text("4915888888888", "Hello?", stage.clock.now()))
+        assert stage.parts
+        before = stage.parts.door.seconds()
+        await stage.wait(1)
+        assert stage.parts.door.seconds() >= before
+
+
+async def test_what_is_never_confirmed_is_held_in_the_end(stage: Stage) -> None:
+    """A message whose fate stays open three times is held: it may have arrived three times already."""
+    stage.line.faults.extend(UnsureError("no answer") for _ in range(9))
+    async with stage.running():
+        await ask(stage)
+        for _ in range(4):
+            await stage.wait(63)
+        assert await states(stage) == [("held", "unconfirmed")]
+        assert len(await stage.rows("SELECT id FROM send_attempts")) == 3
+
+
+async def test_a_late_failure_of_an_older_attempt_changes_nothing(stage: Stage) -> None:
+    """What was sent again is judged by its newest attempt."""
+    stage.line.faults.append(UnsureError("no answer"))
+    async with stage.running():
+        await ask(stage)
+        await stage.wait(63)
+        old, new = [row["id"] for row in await stage.rows("SELECT id FROM send_attempts ORDER BY n")]
+        await stage.post(webhook_posts.status("wamid.old", "failed", old, stage.clock.now(), error=131026))
+        assert (await states(stage))[0][0] == "accepted"
+        await stage.post(webhook_posts.status("wamid.out1", "delivered", new, stage.clock.now()))
+        assert (await states(stage))[0][0] == "delivered"
+
+
+async def test_rows_that_end_without_a_send_do_not_delay_the_others(stage: Stage) -> None:
+    """A thousand stale replies are put aside at once; a fresh one behind them goes without a wait."""
+    async with stage.running():
+        await ask(stage)
+        await stage.run(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
+            " INSERT INTO contacts (id, business_id, phone, created_at)"
+            " SELECT 'c' || i, (SELECT id FROM businesses), 'p' || i, 0 FROM n"
+        )
+        await stage.run(
+            "INSERT INTO conversations (id, business_id, number_id, contact_id, last_message_at, created_at)"
+            " SELECT 'v' || id, business_id, (SELECT id FROM numbers), id, 0, 0 FROM contacts WHERE id LIKE 'c%'"
+        )
+        await stage.run(
+            "INSERT INTO outbox (id, business_id, number_id, conversation_id, contact_id, seq, type, body, due_at,"
+            " created_at, updated_at) SELECT 'o' || id, business_id, (SELECT id FROM numbers), 'v' || id, id, 1,"
+            " 'text', '{}', 0, 0, 0 FROM contacts WHERE id LIKE 'c%'"
+        )
+        await stage.say(ANA, "Fresh.")
+        await stage.wait(1.5)
+        assert stage.line.texts[-1] == "You said: Fresh."
+    assert await stage.rows("SELECT count(*) AS n FROM outbox WHERE state = 'held'") == [{"n": 300}]
+
+
+async def test_times_from_a_clock_that_was_wrong_are_corrected(stage: Stage) -> None:
+    """After the clock went back a day, what was dated tomorrow is answered and sent today."""
+    async with stage.running():
+        await stage.say(ANA, "Hello.")
+        await stage.run("UPDATE conversations SET due_at = due_at + 86400000")
+        stage.parts.batcher._due.clear()  # type: ignore[union-attr]
+        await stage.wait(65)
+        assert stage.line.texts == ["You said: Hello."]
+
+
+async def test_on_a_full_disk_a_sweep_gives_up_instead_of_spinning(stage: Stage) -> None:
+    """Events that cannot be handled now do not keep a sweep for ever."""
+    async with stage.running() as parts:
+        await parts.inbox.keep("default", webhook_posts.text(ANA, "Hello.", stage.clock.now()))
+        await stage.quiet()
+        await stage.run("UPDATE inbox_events SET state = 'waiting'")
+
+        async def broken(_: object, **__: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        real, stage.database.write = stage.database.write, broken  # type: ignore[method-assign, assignment]
+        try:
+            assert await asyncio.wait_for(parts.intake.caught_up(), 10) is False
+        finally:
+            stage.database.write = real  # type: ignore[method-assign]
+        assert await asyncio.wait_for(parts.intake.caught_up(), 10) is True
