@@ -1,6 +1,7 @@
 """Answers without a model: the sentences of the passages that most likely hold the answer, copied, never made up."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,7 +43,7 @@ class Extract:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    stems: tuple[str, ...]
+    stems: frozenset[str]
     pairs: frozenset[tuple[str, str]]
 
 
@@ -80,35 +81,33 @@ def extract(
 def _asked(question: str, stop_words: Collection[str]) -> _Question:
     every = words(question)
     content = [stem(word) for word in every if word not in stop_words] or [stem(word) for word in every]
-    return _Question(tuple(dict.fromkeys(content)), frozenset(pairwise(content)))
+    return _Question(frozenset(content), frozenset(pairwise(content)))
 
 
 def _weights(asked: _Question, candidates: Sequence[Candidate]) -> dict[str, float]:
     """How much each word of the question tells, by how few of the sentences have it; they add up to 1."""
     every = len(candidates)
-    having = {word: sum(word in candidate.cut.stems for candidate in candidates) for word in asked.stems}
-    weights = {word: math.log(1 + (every - count + 0.5) / (count + 0.5)) for word, count in having.items()}
-    total = sum(weights.values()) or 1.0
+    having = Counter(word for candidate in candidates for word in asked.stems & candidate.cut.stems)
+    weights = {word: math.log(1 + (every - having[word] + 0.5) / (having[word] + 0.5)) for word in asked.stems}
+    total = math.fsum(weights.values()) or 1.0  # fsum: sets have no order, and a reply must not depend on it
     return {word: weight / total for word, weight in weights.items()}
 
 
 def _score(asked: _Question, weights: dict[str, float], candidate: Candidate) -> tuple[float, float]:
     """How likely a sentence is to hold the answer, as a logarithm; how much of the question it and its context say."""
     cut = candidate.cut
-    score, covered = _SCORE * candidate.passage.score, 0.0
-    for word, weight in weights.items():
-        if word in cut.stems:
-            credit = _OWN
-        else:
-            credit = (
-                _LEAD * (word in cut.lead)
-                + _HEADING * (word in cut.heading)
-                + _BEFORE * (word in cut.before)
-                + _AFTER * (word in cut.after)
-            )
-        score += credit * weight
-        covered += weight if credit else 0.0
-    return score + _PAIRS * len(asked.pairs & cut.pairs) / max(1, len(asked.pairs)), covered
+    own = asked.stems & cut.stems
+    earned = [_OWN * weights[word] for word in own]
+    said = set(own)
+    for stems, credit in ((cut.lead, _LEAD), (cut.heading, _HEADING), (cut.before, _BEFORE), (cut.after, _AFTER)):
+        around = (asked.stems & stems) - own
+        earned.extend(credit * weights[word] for word in around)
+        said |= around
+    pairs = _PAIRS * len(asked.pairs & cut.pairs) / max(1, len(asked.pairs))
+    return (
+        _SCORE * candidate.passage.score + math.fsum(earned) + pairs,
+        math.fsum(weights[word] for word in said),
+    )
 
 
 def _softmax(scores: Sequence[float]) -> list[float]:
@@ -123,10 +122,7 @@ def _spoken_of(
 ) -> float:
     """How much of the question the passages speak of: in one sentence, in one passage, and in its very order."""
     pairs = max(len(asked.pairs & candidate.cut.pairs) for candidate in candidates) / max(1, len(asked.pairs))
-    passage = max(
-        sum(word in stems for word in asked.stems)
-        for stems in (stems_of(each.text, each.heading or "") for each in passages)
-    )
+    passage = max(len(asked.stems & stems) for stems in (stems_of(each.text, each.heading or "") for each in passages))
     return _BEST_SENTENCE * sentence + _BEST_PASSAGE * passage / len(asked.stems) + _BEST_PAIRS * pairs
 
 

@@ -1,7 +1,7 @@
 """What a burst wants, told by phrases in ten languages: the built-in classifier, and the keywords that always hold."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from agents.language_packs import LanguagePack, plain
 from agents.words import UNSPACED, words
@@ -10,6 +10,12 @@ from database.records import Intent
 _WAVES = "👋🙋"
 _QUESTION_MARKS = re.compile(r"[?？؟]")  # noqa: RUF001 - full-width and Arabic marks are meant
 _MOST_BETWEEN = 4
+_MOST_EDGES = 12
+"""How often a message is looked at for one more greeting or thanks at its edges; nobody stacks more."""
+_LONGEST_PHRASE = 256
+_MOST_CHARACTERS = 8192
+"""What is read of a burst: two of WhatsApp's longest texts; of more, the newest counts."""
+_LETTERS = re.compile(r"[^\W_]")
 _LETTER = rf"[^\W{UNSPACED}]"
 
 
@@ -17,20 +23,20 @@ class IntentRules:
     """Stateless; one instance serves all. Phrases of every language hold at once: customers mix them."""
 
     def __init__(self, packs: Mapping[str, LanguagePack]) -> None:
-        self._packs = packs
-        self._greeting = _edges(packs, "greeting")
-        self._thanks = _edges(packs, "thanks")
-        self._filler = _edges(packs, "filler")
+        self._greeting = _Edges(_phrases(packs, "greeting"))
+        self._thanks = _Edges(_phrases(packs, "thanks"))
+        self._filler = _Edges(_phrases(packs, "filler"))
         self._whole = {
             kind: _phrases(packs, kind) for kind in ("opt_out", "opt_in", "person", "acknowledgement", "yes")
         }
         self._person_anywhere = _anywhere(packs, "person_anywhere")
+        self._person_asked = [_PersonWords(pack) for pack in packs.values()]
         self._person_not = _anywhere(packs, "person_not")  # "are you a real person?" asks, and wants nobody yet
 
     def keyword(self, texts: Sequence[str]) -> Intent | None:
         """OPT_OUT or OPT_IN when a whole message says so, never from inside a sentence; the last one counts."""
         for text in reversed(texts):
-            said = plain(text)
+            said = _whole_phrase(text)
             if said in self._whole["opt_out"]:
                 return Intent.OPT_OUT
             if said in self._whole["opt_in"]:
@@ -40,14 +46,17 @@ class IntentRules:
     def intents(self, texts: Sequence[str]) -> tuple[Intent, ...]:
         """Every intent of the burst, the most important first; never empty. OTHER is what asks for nothing."""
         keyword = self.keyword(texts)
-        found = {intent for text in texts for intent in self._of(text)}
+        found = {intent for text in newest(texts) for intent in self._of(text)}
         if keyword is not None:
             found.add(keyword)
         return tuple(intent for intent in _BY_WEIGHT if intent in found)
 
     def asking(self, texts: Sequence[str]) -> tuple[str, ...]:
         """The messages that ask, without those that only greet or nod; all of them when none seems to ask."""
-        return tuple(text for text in texts if Intent.QUESTION in self._of(text)) or tuple(texts)
+        read = newest(texts)
+        if len(read) == 1:
+            return read
+        return tuple(text for text in read if Intent.QUESTION in self._of(text)) or read
 
     def asks_nothing(self, texts: Sequence[str]) -> bool:
         """Whether a burst only nods ("ok", "no thanks", an emoji): nobody waits for a reply to that."""
@@ -81,18 +90,19 @@ class IntentRules:
     def _polite(self, said: str) -> set[Intent]:
         """Greeting and thanks stand at the edges of a message; what is left between them is a question."""
         found: set[Intent] = set()
-        left, before = said, ""
-        while left and left != before:
+        left = said
+        for _ in range(_MOST_EDGES):
             before = left
-            for pattern, intent in ((self._greeting, Intent.GREETING), (self._thanks, Intent.THANKS)):
-                left, count = pattern.subn(" ", left)
-                left = left.strip()
-                if count:
+            for edges, intent in ((self._greeting, Intent.GREETING), (self._thanks, Intent.THANKS)):
+                shorter = edges.without(left)
+                if shorter != left:
                     found.add(intent)
-            if found:
-                shorter = self._filler.sub(" ", left).strip()
-                left = shorter if not shorter or shorter == left else left
-        if left and not (found and self._filler.fullmatch(left)):
+                    left = shorter
+            if found and not self._filler.without(left):
+                left = ""
+            if not left or left == before:
+                break
+        if left:
             found.add(Intent.QUESTION)
         return found
 
@@ -104,7 +114,7 @@ class IntentRules:
         if self._person_anywhere.search(said):
             return True
         spoken = words(said)
-        return any(_asks_for_person(spoken, pack) for pack in self._packs.values())
+        return any(asked.in_words(spoken) for asked in self._person_asked)
 
 
 _BY_WEIGHT = (
@@ -118,27 +128,77 @@ _BY_WEIGHT = (
 )
 
 
-def _asks_for_person(spoken: Sequence[str], pack: LanguagePack) -> bool:
+def newest(texts: Sequence[str]) -> tuple[str, ...]:
+    """The last texts of a burst, 8,192 characters at most: the bound of what one customer's burst may cost."""
+    room = _MOST_CHARACTERS
+    read: list[str] = []
+    for text in reversed(texts):
+        if room <= 0:
+            break
+        read.append(text[-room:])
+        room -= len(text)
+    return tuple(reversed(read))
+
+
+def _whole_phrase(text: str) -> str:
+    """A message as phrases are compared; of a long one nothing, unless it only ends in many marks ("STOP!!!…")."""
+    if len(text) <= _LONGEST_PHRASE:
+        return plain(text)
+    return plain(text[:_LONGEST_PHRASE]) if not _LETTERS.search(text, _LONGEST_PHRASE) else ""
+
+
+class _PersonWords:
     """A verb of asking and a noun for a person with nothing but small words between: "talk to a real person"."""
-    verbs = [at for at, word in enumerate(spoken) if word in pack.phrases["person_verbs"]]
-    nouns = [at for at, word in enumerate(spoken) if word in pack.phrases["person_nouns"]]
-    return any(_near(spoken, verb, noun, pack) for verb in verbs for noun in nouns if verb < noun or pack.verb_last)
+
+    def __init__(self, pack: LanguagePack) -> None:
+        self._verbs = frozenset(pack.phrases["person_verbs"])
+        self._nouns = frozenset(pack.phrases["person_nouns"])
+        self._small = pack.stop_words.union(pack.phrases["person_modifiers"])
+        self._verb_last = pack.verb_last
+
+    def in_words(self, spoken: Sequence[str]) -> bool:
+        if self._verbs.isdisjoint(spoken) or self._nouns.isdisjoint(spoken):
+            return False
+        return self._near(spoken, self._verbs, self._nouns) or (
+            self._verb_last and self._near(spoken, self._nouns, self._verbs)
+        )
+
+    def _near(self, spoken: Sequence[str], first: Collection[str], second: Collection[str]) -> bool:
+        return any(
+            self._reaches(spoken[at + 1 : at + 2 + _MOST_BETWEEN], second)
+            for at, word in enumerate(spoken)
+            if word in first
+        )
+
+    def _reaches(self, following: Sequence[str], wanted: Collection[str]) -> bool:
+        """Whether one of the wanted words follows, with small words alone before it."""
+        for word in following:
+            if word in wanted:
+                return True
+            if word not in self._small:
+                return False
+        return False
 
 
-def _near(spoken: Sequence[str], verb: int, noun: int, pack: LanguagePack) -> bool:
-    between = spoken[min(verb, noun) + 1 : max(verb, noun)]
-    small = pack.stop_words.union(pack.phrases["person_modifiers"])
-    return len(between) <= _MOST_BETWEEN and all(word in small for word in between)
+class _Edges:
+    """Phrases at the beginning and the end of a text, as whole words where words are spaced."""
+
+    def __init__(self, phrases: Collection[str]) -> None:
+        either = _either(phrases)
+        self._first = re.compile(rf"{either}(?!{_LETTER})")
+        self._last = re.compile(rf"(?<!{_LETTER}){either}$")
+        self._longest = max(map(len, phrases))
+
+    def without(self, text: str) -> str:
+        """The text without one phrase at each edge; the same text when there is none."""
+        first = self._first.match(text)
+        left = text[first.end() :].lstrip() if first else text
+        last = self._last.search(left, max(0, len(left) - self._longest))
+        return left[: last.start()].rstrip() if last else left
 
 
 def _phrases(packs: Mapping[str, LanguagePack], kind: str) -> frozenset[str]:
     return frozenset(phrase for pack in packs.values() for phrase in pack.phrases[kind])
-
-
-def _edges(packs: Mapping[str, LanguagePack], kind: str) -> re.Pattern[str]:
-    """Matches any of the phrases at the beginning or the end, as whole words where words are spaced."""
-    either = _either(_phrases(packs, kind))
-    return re.compile(rf"^{either}(?!{_LETTER})|(?<!{_LETTER}){either}$")
 
 
 def _anywhere(packs: Mapping[str, LanguagePack], kind: str) -> re.Pattern[str]:

@@ -32,6 +32,8 @@ _FOREIGN = re.compile(r"[\u0100-\u0151\u0154-\u024f\u1ea0-\u1eff]")
 _SPOKEN_KINDS = ("greeting", "thanks", "acknowledgement", "yes", "person", "opt_out", "opt_in")
 _ENOUGH = 0.3
 _LEAD = 1.2
+_MOST_CHARACTERS = 2048
+"""What is read of a long text: its end, which was written last."""
 
 
 class LanguageDetector:
@@ -48,6 +50,7 @@ class LanguageDetector:
 
     def detect(self, text: str, *, stored: str | None = None) -> str | None:
         """One of our languages, or None in doubt; a tie goes to the stored one."""
+        text = text[-_MOST_CHARACTERS:]
         by_script = _by_script(text)
         if by_script is not None:
             return by_script if by_script in self._codes else None

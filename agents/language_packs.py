@@ -1,5 +1,6 @@
 """The ten languages that the bot speaks by itself, read from `agents/languages/*.toml`."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from importlib.resources import files
 from agents.words import folded, words
 
 DEFAULT_LANGUAGE = "en"
+# Vowel signs of Indic scripts and Thai are marks, which \w does not count as letters.
+_IN_WORDS = re.compile(r"[\w\u0900-\u0963\u0971-\u0eff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,7 @@ def load_language_packs() -> dict[str, LanguagePack]:
 
 def plain(text: str) -> str:
     """Folded words with single spaces: what phrases are compared as. Emoji and punctuation are gone."""
-    return " ".join("".join(letter if _in_word(letter) else " " for letter in folded(text)).split())
-
-
-def _in_word(letter: str) -> bool:
-    # Vowel signs of Indic scripts and Thai are marks, which isalnum() does not count as letters.
-    return letter.isalnum() or "\u0900" <= letter <= "\u0963" or "\u0971" <= letter <= "\u0eff"
+    return " ".join(_IN_WORDS.findall(folded(text).replace("_", " ")))
 
 
 def _pack(code: str, text: str) -> LanguagePack:

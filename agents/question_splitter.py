@@ -7,6 +7,8 @@ from agents.words import words
 
 _AFTER_MARK = re.compile(r"(?<=[?？؟])\s*")  # noqa: RUF001 - full-width and Arabic marks are meant
 _MOST_QUESTIONS = 3
+_MOST_CHARACTERS = 1000
+"""What is searched for of one question: every word of it is compared with every sentence that was found."""
 
 
 def split_questions(texts: Sequence[str], stop_words: Collection[str]) -> list[str]:
@@ -25,7 +27,12 @@ def split_questions(texts: Sequence[str], stop_words: Collection[str]) -> list[s
             parts.append(stripped)
     if len(parts) > 1 and not _says_something(parts[0], stop_words):
         parts[:2] = [f"{parts[0]} {parts[1]}"]
-    return parts
+    return [_bounded(part) for part in parts]
+
+
+def _bounded(part: str) -> str:
+    """A question stands right before its mark; without one, people begin with what they want."""
+    return part[-_MOST_CHARACTERS:] if _AFTER_MARK.search(part[-1]) else part[:_MOST_CHARACTERS]
 
 
 def _says_something(piece: str, stop_words: Collection[str]) -> bool:

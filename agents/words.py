@@ -11,6 +11,8 @@ _INDIC = "\u0900-\u0963\u0966-\u096f\u0971-\u0dff"
 _WORD = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[{_INDIC}])+")
 _UNSPACED_START = re.compile(rf"[{UNSPACED}]")
 _BEGINS_UNSPACED = re.compile(rf"[\W\d]*[{UNSPACED}]")
+# Latin, Greek and Cyrillic accents, and the optional vowel marks of Hebrew and Arabic.
+_ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u064b-\u065f]+")
 _STEM_LETTERS = 5
 # The article and the particles that are written onto it: without this every second Arabic stem would begin alike.
 _ARABIC_PREFIX = re.compile(r"^(?:[وفبك]?ال|لل|و)(?=\w{3})")
@@ -22,7 +24,7 @@ def words(text: str) -> list[str]:
     """The words of a text in their order, folded: "Größe" and "grosse" are the same word."""
     found: list[str] = []
     for run in _WORD.findall(folded(text)):
-        if _UNSPACED_START.match(run):
+        if not run.isascii() and _UNSPACED_START.match(run):
             found.extend(run[at : at + 2] for at in range(max(1, len(run) - 1)))
         else:
             found.append(run)
@@ -33,13 +35,7 @@ def folded(text: str) -> str:
     """Case and accents away. Vowel signs of Indic scripts stay: they are letters there, not accents."""
     if text.isascii():
         return text.lower()
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", "".join(letter for letter in apart if not _is_accent(letter)))
-
-
-def _is_accent(letter: str) -> bool:
-    # Latin, Greek and Cyrillic accents, and the optional vowel marks of Hebrew and Arabic.
-    return "\u0300" <= letter <= "\u036f" or "\u0591" <= letter <= "\u05c7" or "\u064b" <= letter <= "\u065f"
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())))
 
 
 @lru_cache(maxsize=32_768)
