@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 FIRST_FETCH = 50
 LAST_FETCH = 3_200
 TEXT_CHARACTERS = 1_200
+SILENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ class KnowledgeIndex:
         self._healer = healer
         self._metrics = metrics
         self._options = options or SearchOptions()
+        self._heard_at = 0.0
+        self._silences = 0
         self._vector_seconds = metrics.search_seconds.labels("vector")
         self._word_seconds = metrics.search_seconds.labels("lexical")
 
@@ -228,13 +231,28 @@ class KnowledgeIndex:
         try:
             async with asyncio.timeout(self._options.vector_seconds):
                 found = await self._vectors.query(collection, question.vector, fetch)
-        except (VectorStoreError, TimeoutError) as error:
+        except TimeoutError:
+            logger.info("searching without vectors: no answer in %g s", self._options.vector_seconds)
+            self._count_silence(began)
+            return None
+        except VectorStoreError as error:
             logger.info("searching without vectors: %s", error)
-            if isinstance(error, TimeoutError) or (isinstance(error, VectorStoreUnavailableError) and error.damaged):
+            if isinstance(error, VectorStoreUnavailableError) and error.damaged:
                 self._healer.doubt()
             return None
-        self._vector_seconds.observe(time.perf_counter() - began)
+        self._heard_at, self._silences = time.perf_counter(), 0
+        self._vector_seconds.observe(self._heard_at - began)
         return dict(found)
+
+    def _count_silence(self, began: float) -> None:
+        """A burst that waits in vain counts once, and not at all when others were answered meanwhile: it is busy."""
+        if began < self._heard_at:
+            return
+        self._heard_at = time.perf_counter()
+        self._silences += 1
+        if self._silences >= SILENCES:
+            self._silences = 0
+            self._healer.doubt()
 
     async def _word_leg(self, question: "_Question", fetch: int) -> dict[str, float] | None:
         began = time.perf_counter()

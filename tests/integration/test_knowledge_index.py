@@ -13,7 +13,8 @@ import pytest
 from database.metrics import Metrics
 from database.records import Passage
 from tests.fakes.knowledge_base import KnowledgeBase, WordHashEmbedder, knowledge_base
-from vectorstore.chroma_manager import Collection
+from vectorstore.chroma_manager import Collection, ManagerOptions
+from vectorstore.knowledge_index import SearchOptions
 
 SHOP = "shop"
 TEXTS = [
@@ -192,6 +193,29 @@ async def test_process_killed(base: KnowledgeBase) -> None:
     await base.index.wait_healthy()
     assert base.index.state().degraded is None
     assert (await base.index.search(SHOP, "free returns", limit=1))[0].cosine is not None
+
+
+async def test_busy_is_not_damaged(tmp_path: Path, metrics: Metrics) -> None:
+    """A burst that Chroma leaves waiting is answered by words; only silence upon silence makes the index doubted."""
+    options = SearchOptions(vector_seconds=0.5)
+    async with knowledge_base(
+        tmp_path, metrics=metrics, options=options, manager=ManagerOptions(query_seconds=60.0)
+    ) as base:
+        await base.learn(SHOP, TEXTS)
+        await base.index.wait_healthy()
+        pid = base.vectors.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        burst = await asyncio.gather(*(base.index.search(SHOP, "free returns", limit=1) for _ in range(20)))
+        assert [texts(found) for found in burst] == [[TEXTS[1]]] * 20
+        assert base.index.state().degraded is None
+        for _ in range(2):
+            await base.index.search(SHOP, "free returns", limit=1)
+        assert base.index.state().degraded is not None
+        os.kill(pid, signal.SIGCONT)
+        await base.index.wait_healthy()
+        assert base.index.state().degraded is None
+        assert base.vectors.pid == pid
 
 
 @pytest.mark.parametrize("damaged", ["chroma.sqlite3", "data_level0.bin", "header.bin", "index_metadata.pickle"])
