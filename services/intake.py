@@ -1,7 +1,6 @@
 """Takes events from the inbox into conversations: set-wise, in one unit with all that follows from them."""
 
 import asyncio
-import json
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from database.transaction import Transaction, Unit
 from services.message_batcher import BatchWindow
 from services.whatsapp.errors import MeaninglessEventError
 from services.whatsapp.payloads import read_message, read_status, resolve
+from services.whatsapp.splitting import parse
 
 logger = logging.getLogger(__name__)
 
@@ -230,7 +230,7 @@ class Intake:
         for event in events:
             try:
                 if event.post_id not in documents:
-                    documents[event.post_id] = json.loads(bodies[event.post_id])
+                    documents[event.post_id] = parse(bodies[event.post_id])
                 self._sort_one(event, documents[event.post_id], found.batch)
             except MeaninglessEventError as reason:
                 found.batch.dead[event.id] = str(reason)
