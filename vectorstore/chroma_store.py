@@ -1,4 +1,4 @@
-"""A Chroma directory, opened in this process. Only the child process uses it (docs/decisions/0004)."""
+"""A Chroma directory, opened in this process. Only the child process uses it (docs/decisions/0005)."""
 
 import contextlib
 import gc

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from database.chunks import vectors_of
 from tests.bench.figures import Figure, table
 from tests.fakes.knowledge_base import knowledge_base
 from vectorstore.chroma_manager import Collection
@@ -72,7 +73,9 @@ async def ours(directory: Path, texts: list[str]) -> tuple[Lag, float]:
             chunks = await base.store("business", texts)
             for start in range(0, len(chunks), 256):
                 part = chunks[start : start + 256]
-                await base.index.add(part, await embedder.embed([chunk.text for chunk in part]))
+                stored = dict(await base.database.read(vectors_of(embedder.name, [chunk.id for chunk in part])))
+                matrix = np.frombuffer(b"".join(stored[chunk.id] for chunk in part), "<f4").reshape(len(part), -1)
+                await base.index.add(part, matrix)
         seconds = time.perf_counter() - began
         assert await base.vectors.count(_place(embedder.name)) == len(texts)
     embedder.close()
@@ -113,7 +116,13 @@ async def run() -> list[Figure]:
     return [
         Figure(name, lag.p99_ms(), "ms", plain.p99_ms(), beside, 50, 10, higher_is_better=False),
         Figure(f"{name}, longest", max(lag.seconds) * 1000, "ms", max(plain.seconds) * 1000, beside),
-        Figure("chunks embedded, stored and indexed", CHUNKS / seconds, "chunks/s", CHUNKS / plain_seconds, beside),
+        Figure(
+            "chunks embedded, stored, indexed in both legs",
+            CHUNKS / seconds,
+            "chunks/s",
+            CHUNKS / plain_seconds,
+            f"only added, by {beside}",
+        ),
     ]
 
 
