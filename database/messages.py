@@ -73,20 +73,31 @@ class _Conversations:
         self._transaction = transaction
         self._known = known
         self._now = now
-        self._by_sender: dict[tuple[str | None, str | None], _Conversation] = {}
+        self._by_sender: dict[str | None, dict[str | None, _Conversation]] = {}  # by phone, then by BSUID
+        self._perhaps_moved: set[str] = set()
         self._by_id: dict[str, _Conversation] = {}
 
     def all(self) -> list[_Conversation]:
         return list(self._by_id.values())
 
     async def of(self, arrival: Arrival) -> _Conversation:
-        sender = (arrival.message.bsuid, arrival.message.phone)
-        found = self._by_sender.get(sender)
+        message = arrival.message
+        found = self._by_sender.get(message.phone, {}).get(message.bsuid)
         if found is None:
-            row = self._known(arrival.message)
-            made = _Conversation(*tuple(row)[:6]) if row else await _conversation(self._transaction, arrival, self._now)
-            found = self._by_sender[sender] = self._by_id.setdefault(made.id, made)
+            row = None if message.phone in self._perhaps_moved else self._known(message)
+            made = _Conversation(*tuple(row)[:6]) if row else await self._looked_up(arrival)
+            found = self._by_id.setdefault(made.id, made)
+            self._by_sender.setdefault(message.phone, {})[message.bsuid] = found
         return found
+
+    async def _looked_up(self, arrival: Arrival) -> _Conversation:
+        """A look that may take the phone from another person: what was known of that phone before holds no longer."""
+        made = await _conversation(self._transaction, arrival, self._now)
+        phone = arrival.message.phone
+        if phone is not None and arrival.message.bsuid is not None:
+            self._perhaps_moved.add(phone)
+            self._by_sender.pop(phone, None)
+        return made
 
 
 def _take(conversation: _Conversation, arrival: Arrival, now: int, due_time: DueTime) -> tuple[_Conversation, int]:

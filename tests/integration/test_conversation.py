@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+from typing import Any
 
 import pytest
 
@@ -312,6 +313,29 @@ async def test_two_people_behind_one_phone_number_are_two_contacts(stage: Stage)
         await stage.wait(3)
     contacts = await stage.rows("SELECT bsuid, phone FROM contacts ORDER BY bsuid")
     assert contacts == [{"bsuid": "DE.1", "phone": None}, {"bsuid": "DE.2", "phone": ANA}]
+
+
+@pytest.mark.parametrize("senders", [("DE.2", None), (None, "DE.2", None), ("DE.2", None, "DE.1", None)])
+async def test_a_phone_moves_within_one_batch(stage: Stage, senders: tuple[str | None, ...]) -> None:
+    """Who writes by phone alone after the phone moved is its new owner, also when all of it comes at once."""
+    now = stage.clock.now()
+
+    def said(bsuid: str | None, words: str) -> dict[str, Any]:
+        sender = {"from_user_id": bsuid} if bsuid else {}
+        return webhook_posts.message(ANA, now, {"type": "text", "text": {"body": words}}) | sender
+
+    async with stage.running():
+        await stage.post(webhook_posts.envelope(webhook_posts.value(messages=[said("DE.1", "first")])))
+        await stage.wait(2)
+        messages = [said(bsuid, f"{number}") for number, bsuid in enumerate(senders)]
+        await stage.post(webhook_posts.envelope(webhook_posts.value(messages=messages)))
+        await stage.wait(2)
+    rows = await stage.rows(
+        "SELECT c.bsuid FROM messages m JOIN contacts c ON c.id = m.contact_id ORDER BY m.event_id LIMIT -1 OFFSET 1"
+    )
+    owners = [bsuid or "DE.1" if place == 0 else bsuid or senders[place - 1] for place, bsuid in enumerate(senders)]
+    assert [row["bsuid"] for row in rows] == owners
+    assert await stage.rows("SELECT bsuid FROM contacts WHERE phone IS NOT NULL") == [{"bsuid": owners[-1]}]
 
 
 async def test_a_customer_without_a_phone_is_answered_by_bsuid(stage: Stage) -> None:
