@@ -19,6 +19,7 @@ from database.clock import Clock
 
 LOCK = "owner.lock"
 RUN = "run.json"
+DEMO_MARK = "demo.json"
 PAUSE_SECONDS = 0.1
 # by the name of their migrations
 DATABASE_FILES = {"chat": "concierge.db", "knowledge": "knowledge.db", "lexical": "lexical.db"}

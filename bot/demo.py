@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bot.app import Outside, create_app
 from bot.commands.failures import CommandError, Exit
 from bot.commands.printing import complain, say
-from bot.data_directory import DATABASE_FILES, OWNED
+from bot.data_directory import DATABASE_FILES, DEMO_MARK, OWNED
 from bot.logs import AccessLog, configure_logging
 from bot.sample_business.upload import add_sample
 from bot.settings import Settings, load_settings
@@ -35,7 +35,6 @@ CUSTOMERS = (("12025550101", "Maria"), ("US.13491208655302741918", "Sam"))
 QUESTIONS = ("When are you open on Saturday?", "How much is a full service?", "Can I return a helmet?")
 STATUS_DELAYS_SECONDS = (0.2, 0.4, 0.8)
 STOP_SECONDS = 5.0
-MARK = "demo.json"
 
 
 async def run_demo() -> int:
@@ -150,8 +149,8 @@ def _free_socket(first: int) -> socket.socket:
 
 def _claim_directory(directory: Path) -> bool:
     """Whether the demo's directory has its sample; marks a new one, refuses one that holds somebody's real data."""
-    if (directory / MARK).exists():
-        return bool(json.loads((directory / MARK).read_text())["sample_added"])
+    if (directory / DEMO_MARK).exists():
+        return bool(json.loads((directory / DEMO_MARK).read_text())["sample_added"])
     if (directory / DATABASE_FILES["chat"]).exists():
         raise CommandError(
             f"{directory} holds the data of a real service. Set CONCIERGE_DATA_DIR to another directory."
@@ -162,4 +161,4 @@ def _claim_directory(directory: Path) -> bool:
 
 
 def _mark(directory: Path, *, sample_added: bool) -> None:
-    (directory / MARK).write_text(json.dumps({"sample_added": sample_added}))
+    (directory / DEMO_MARK).write_text(json.dumps({"sample_added": sample_added}))

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from bot.app import Outside, create_app
 from bot.commands.failures import CommandError, Exit
-from bot.data_directory import OWNED
+from bot.data_directory import DEMO_MARK, OWNED
 from bot.logs import AccessLog, configure_logging
-from bot.settings import Settings
+from bot.settings import Settings, SettingsError
 from bot.version import VERSION
 from database.clock import SystemClock
 from database.schema_report import sqlite_library
@@ -22,7 +22,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings) -> int:
-    """Serve until a signal comes. Raises CommandError, OwnedError and the like when it cannot start."""
+    """Serve until a signal comes. Raises SettingsError, CommandError, OwnedError and the like when it cannot start."""
+    if (settings.concierge_data_dir / DEMO_MARK).exists():
+        # customers would be answered from the sample's knowledge
+        raise SettingsError([("CONCIERGE_DATA_DIR", f"holds the demo ({DEMO_MARK} lies in it); set another directory")])
     configure_logging(settings.concierge_log_level, secrets=settings.secret_values)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_serve(settings))

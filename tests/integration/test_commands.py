@@ -51,6 +51,18 @@ async def test_serve_names_every_setting_that_is_missing(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+async def test_serve_refuses_the_demos_directory(tmp_path):
+    """78 and a sentence: real customers are never answered from the sample's knowledge."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "demo.json").write_text('{"sample_added": true}')
+    needed = {f"WHATSAPP_{name}": "1234" for name in ("ACCESS_TOKEN", "PHONE_NUMBER_ID", "VERIFY_TOKEN", "APP_SECRET")}
+    code, out, err = await concierge(tmp_path, "serve", CONCIERGE_ADMIN_TOKEN="secret", **needed)
+    assert (code, out) == (78, "")
+    assert "CONCIERGE_DATA_DIR: holds the demo" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "data" / "concierge.db").exists()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command, capsys):
     """--help, without settings."""
