@@ -44,7 +44,7 @@ class Metrics:
         self.batch_size = self._histogram("batch_messages", "Messages a turn", buckets=SIZES)
         self.reply_seconds = self._histogram(
             "reply_seconds",
-            "From the first message to the reply's acceptance",
+            "From a burst's first message to the end of its turn",
             buckets=LONG_SECONDS,
         )
         self.stage_seconds = self._histogram("turn_stage_seconds", "Time of a turn by stage", "stage")
