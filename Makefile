@@ -44,7 +44,7 @@ bench: setup  ## every benchmark, each figure beside its baseline (docs/benchmar
 	@$(BIN)/python -m tests.bench
 
 lock: setup  ## resolve the dependencies anew into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --extra dev pyproject.toml --output-file requirements.lock
 
 clean:  ## remove .venv, caches and the demo's data

@@ -1,7 +1,7 @@
 """Wires the conversation: inbox → intake → batcher → turns → delivery. Opened by bot/app.py, bottom first."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -57,6 +57,19 @@ class Conversation:
     sweeps: dict[str, tuple[Sweep, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every part stands on."""
+
+    database: Database
+    line: Line
+    clock: Clock
+    dice: random.Random
+    metrics: Metrics
+    options: ConversationOptions
+    door: OpenDoor
+
+
 @asynccontextmanager
 async def running_conversation(
     database: Database,
@@ -71,9 +84,9 @@ async def running_conversation(
 
     Stopping: no new work, turns in flight finish within the grace time, the rest is taken up at the next start.
     """
-    numbers = {number.id: number.business_id for number in await database.read(all_numbers())}
+    ground = _Ground(database, line, clock, dice, metrics, options, OpenDoor(clock))
     async with AsyncExitStack() as stack:
-        parts = _build(database, responder, line, clock, dice, metrics, options, numbers, stack)
+        parts = await _wired(ground, responder, stack)
         await parts.turns.take_over()
         await parts.delivery.take_over()
         parts.delivery.start()
@@ -91,55 +104,64 @@ async def running_conversation(
         yield parts
 
 
-def _build(
-    database: Database,
-    responder: Responder,
-    line: Line,
-    clock: Clock,
-    dice: random.Random,
-    metrics: Metrics,
-    options: ConversationOptions,
-    numbers: dict[str, str],
-    stack: AsyncExitStack,
-) -> Conversation:
-    door = OpenDoor(clock)
-    typing = TypingLine(line, clock)
+async def _wired(ground: _Ground, responder: Responder, stack: AsyncExitStack) -> Conversation:
+    """Every part, knowing the others that it speaks to; those in a circle find each other when they first speak."""
+    typing = TypingLine(ground.line, ground.clock)
     stack.push_async_callback(typing.drain)
-    batcher = MessageBatcher(clock, lambda conversation_id: turns.begin(conversation_id))  # noqa: PLW0108 - made below
+    batcher = MessageBatcher(ground.clock, lambda conversation_id: turns.begin(conversation_id))  # noqa: PLW0108 - later
     stack.push_async_callback(batcher.close)
-    delivery = Delivery(
-        database,
-        line,
-        clock,
-        dice,
-        metrics,
-        options.delivery,
-        door,
-        caught_up=lambda: intake.caught_up(),  # noqa: PLW0108 - made below
-    )
+    delivery = _delivery(ground, caught_up=lambda: intake.caught_up())  # noqa: PLW0108 - made below
     turns = Turns(
-        database, responder, typing, clock, metrics, options.turns, on_queued=delivery.wake, on_due=batcher.add
+        ground.database,
+        responder,
+        typing,
+        ground.clock,
+        ground.metrics,
+        ground.options.turns,
+        on_queued=delivery.wake,
+        on_due=batcher.add,
+    )
+    intake = await _intake(ground, batcher, turns, delivery)
+    inbox = Inbox(
+        ground.database,
+        ground.clock,
+        ground.metrics,
+        timeout_seconds=ground.options.inbox_timeout_seconds,
+        door=ground.door,
+        on_arrival=intake.wake,
+    )
+    return Conversation(inbox, intake, batcher, turns, delivery, ground.door)
+
+
+def _delivery(ground: _Ground, caught_up: Callable[[], Awaitable[bool]]) -> Delivery:
+    return Delivery(
+        ground.database,
+        ground.line,
+        ground.clock,
+        ground.dice,
+        ground.metrics,
+        ground.options.delivery,
+        ground.door,
+        caught_up=caught_up,
     )
 
+
+async def _intake(ground: _Ground, batcher: MessageBatcher, turns: Turns, delivery: Delivery) -> Intake:
     def on_due(conversation_id: str, due_at: int) -> None:
         batcher.add(conversation_id, due_at)
         turns.message_arrived(conversation_id)
 
-    intake = Intake(
-        database,
-        clock,
-        metrics,
-        window=options.window,
-        numbers=numbers,
+    return Intake(
+        ground.database,
+        ground.clock,
+        ground.metrics,
+        window=ground.options.window,
+        numbers={number.id: number.business_id for number in await ground.database.read(all_numbers())},
         on_due=on_due,
         on_status=delivery.wake,
         on_inbound=lambda number_id: delivery.rules.number(number_id).count_inbound(1),
         on_failure=delivery.failed_later,
     )
-    inbox = Inbox(
-        database, clock, metrics, timeout_seconds=options.inbox_timeout_seconds, door=door, on_arrival=intake.wake
-    )
-    return Conversation(inbox, intake, batcher, turns, delivery, door)
 
 
 async def _forget(database: Database, clock: Clock, options: ConversationOptions) -> None:

@@ -51,6 +51,7 @@ async def test_a_predecessor_that_is_still_closing_is_waited_for(tmp_path, clock
         owner.communicate("end\n")
         await clock.advance(1)
         await second
+        assert owner.poll() is not None
 
 
 async def test_a_killed_owner_leaves_nothing_in_the_way(tmp_path, clock):

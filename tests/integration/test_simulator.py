@@ -140,6 +140,7 @@ async def test_retries_end_after_the_patience():
             await meta.clock.advance(1)
             await asyncio.sleep(0.001)
         await settled
+        assert 2 <= len(meta.door.bodies) < 100
 
 
 async def test_the_same_event_forty_times():
