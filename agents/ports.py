@@ -67,7 +67,7 @@ class Classification:
 class Answer:
     """`text` is Markdown in the customer's language. Without knowledge, `answered` is False and `sources` empty.
 
-    `error` says why the model's word was not used, if it was asked.
+    `error` says why the model's word was not used, if it was asked; `knowledge_version` what was searched.
     """
 
     text: str
@@ -75,6 +75,7 @@ class Answer:
     sources: tuple[Passage, ...] = ()
     usage: Usage = Usage()
     error: str | None = None
+    knowledge_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,15 @@ class Reply:
     usage: Usage = Usage()
     stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+    knowledge_version: int | None = None
 
 
 class Knowledge(Protocol):
     """What the business uploaded. Never raises for "nothing found": that is an empty list."""
+
+    async def version(self, business_id: str) -> int:
+        """How often that has changed: a turn records what it answered from."""
+        ...
 
     async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
         """The best passages, best first."""

@@ -70,7 +70,23 @@ class QueryAgent:
         """
         language = language or self._languages.language_of([question], stored=None)
         parts = split_questions([question], self._stop_words(language))
-        found = await asyncio.gather(*(self._knowledge.search(business_id, part, limit=_PASSAGES) for part in parts))
+        version, found = await asyncio.gather(self._knowledge.version(business_id), self._search(business_id, parts))
+        answer = await self._from(found, parts, question, language, history, use_model=use_model)
+        return replace(answer, knowledge_version=version)
+
+    async def _search(self, business_id: str, parts: Sequence[str]) -> list[list[Passage]]:
+        return await asyncio.gather(*(self._knowledge.search(business_id, part, limit=_PASSAGES) for part in parts))
+
+    async def _from(
+        self,
+        found: Sequence[Sequence[Passage]],
+        parts: Sequence[str],
+        question: str,
+        language: str,
+        history: Sequence[Utterance],
+        *,
+        use_model: bool,
+    ) -> Answer:
         if not any(found):
             return self._not_known(language)
         if self._model is None or not use_model:

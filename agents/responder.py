@@ -102,6 +102,7 @@ class BurstResponder:
             usage=classified.usage + answer.usage,
             stages={"answer": time.perf_counter() - began},
             error="; ".join(filter(None, (classified.error, answer.error))) or None,
+            knowledge_version=answer.knowledge_version,
         )
 
     def _say(self, name: SentenceName, classified: Classification, effects: Effects = _NO_EFFECTS) -> Reply:

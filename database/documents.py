@@ -265,6 +265,18 @@ def delete_document(business_id: str, document_id: str, now: int) -> Unit[bool]:
     return unit
 
 
+def knowledge_version(business_id: str) -> Unit[int]:
+    """How often what is live of a business has changed; 0 before its first document."""
+
+    async def unit(transaction: Transaction) -> int:
+        row = await transaction.one(
+            "SELECT version FROM knowledge_versions WHERE business_id = :business_id", {"business_id": business_id}
+        )
+        return int(row["version"]) if row else 0
+
+    return unit
+
+
 async def _count_change(transaction: Transaction, business_id: str) -> None:
     await transaction.run(
         "INSERT INTO knowledge_versions (business_id, version) VALUES (:business_id, 1) "

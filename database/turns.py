@@ -25,6 +25,7 @@ class Trace:
     stages: dict[str, float] = field(default_factory=dict)
     sources: Sequence[str] = ()
     error: str | None = None
+    knowledge_version: int | None = None
     started_at: int = 0
 
 
@@ -79,7 +80,8 @@ async def _store_trace(transaction: Transaction, held: Claim, trace: Trace, now:
         "INSERT INTO turns (id, business_id, conversation_id, contact_id, outcome, intents, language, model,"
         " prompt_hash, knowledge_version, input_tokens, output_tokens, cost_usd, stages, sources, error, started_at,"
         " finished_at) VALUES (:id, :business, :conversation, :contact, :outcome, :intents, :language, :model,"
-        " :prompt_hash, NULL, :input_tokens, :output_tokens, :cost, :stages, :sources, :error, :started, :now)",
+        " :prompt_hash, :knowledge_version, :input_tokens, :output_tokens, :cost, :stages, :sources, :error, :started,"
+        " :now)",
         {
             "id": held.turn_id,
             "business": held.business_id,
@@ -90,6 +92,7 @@ async def _store_trace(transaction: Transaction, held: Claim, trace: Trace, now:
             "language": trace.language,
             "model": trace.model,
             "prompt_hash": trace.prompt_hash,
+            "knowledge_version": trace.knowledge_version,
             "input_tokens": trace.input_tokens,
             "output_tokens": trace.output_tokens,
             "cost": trace.cost_usd,

@@ -125,5 +125,6 @@ def _trace(reply: Reply, started: int) -> Trace:
         stages=reply.stages,
         sources=[passage.chunk_id for passage in reply.sources],
         error=reply.error,
+        knowledge_version=reply.knowledge_version,
         started_at=started,
     )

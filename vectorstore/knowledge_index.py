@@ -15,6 +15,7 @@ import numpy as np
 
 from database.chunks import LiveChunk, has_live, live_among, live_chunks
 from database.clock import Clock
+from database.documents import knowledge_version
 from database.engine import Database
 from database.lexical import LexicalError, LexicalIndex
 from database.metrics import Metrics
@@ -138,6 +139,10 @@ class KnowledgeIndex:
     def state(self) -> IndexState:
         """For readiness."""
         return IndexState(self._vectors.ready, not self._words.damaged, self._healer.complaint())
+
+    async def version(self, business_id: str) -> int:
+        """How often what is live of the business has changed."""
+        return await self._knowledge.read(knowledge_version(business_id))
 
     async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
         """The best passages of the business, best first; `[]` without documents or for an empty query.

@@ -73,6 +73,9 @@ class KnowledgeDesk:
         del self.documents[document_id]
         return True
 
+    async def version(self, business_id: str) -> int:
+        return len(self.documents)
+
     async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
         self.asked.append((business_id, query))
         return self.passages[:limit]

@@ -24,7 +24,7 @@ class ScriptedResponder:
             await self.gates.pop(0).wait()
         effects = self.effects.pop(0) if self.effects else Effects()
         text = "You said: " + " / ".join(burst.texts)
-        return Reply((Intent.QUESTION,), "en", text=text, answered=True, effects=effects)
+        return Reply((Intent.QUESTION,), "en", text=text, answered=True, effects=effects, knowledge_version=7)
 
     def apology(self, language: str | None) -> str:
         return "Sorry"

@@ -13,6 +13,9 @@ class SmallKnowledge:
         self.passages = list(passages)
         self.queries: list[str] = []
 
+    async def version(self, business_id: str) -> int:
+        return len(self.passages)
+
     async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
         self.queries.append(query)
         wanted = {stem(word) for word in words(query)}

@@ -31,6 +31,8 @@ async def test_a_burst_gets_one_reply(stage: Stage) -> None:
     assert len({m["turn_id"] for m in messages}) == 1
     outbox = await stage.rows("SELECT state, turn_id, seq FROM outbox")
     assert outbox == [{"state": "accepted", "turn_id": messages[0]["turn_id"], "seq": 4}]
+    traces = await stage.rows("SELECT id, outcome, knowledge_version FROM turns")
+    assert traces == [{"id": messages[0]["turn_id"], "outcome": "answered", "knowledge_version": 7}]
 
 
 async def test_the_window_is_never_shorter_than_the_quiet_time(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from database.documents import knowledge_version
 from database.engine import Database
 from database.metrics import Metrics
 from database.records import Document, DocumentStatus
@@ -56,11 +57,7 @@ class Desk:
         return await self.database.read(unit)
 
     async def knowledge_version(self) -> int:
-        async def unit(transaction: Transaction) -> int:
-            row = await transaction.one("SELECT version FROM knowledge_versions WHERE business_id = 'b1'")
-            return int(row["version"]) if row else 0
-
-        return await self.database.read(unit)
+        return await self.database.read(knowledge_version("b1"))
 
 
 Opener = Callable[..., Awaitable[Desk]]

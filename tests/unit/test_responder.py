@@ -30,6 +30,7 @@ async def test_a_question_is_answered_with_its_source() -> None:
     assert reply.answered
     assert reply.intents == (Intent.QUESTION, Intent.GREETING)
     assert set(reply.stages) == {"classify", "answer"}
+    assert reply.knowledge_version == 1
 
 
 @pytest.mark.parametrize(
