@@ -18,6 +18,7 @@ async def _chat(
     simulator: Simulator, customer: str, asked: list[str], dice: random.Random, until: float
 ) -> list[float]:
     overheads = []
+    await asyncio.sleep(dice.uniform(0, 3.0))  # people do not begin in step
     while time.perf_counter() < until:
         question = dice.choice(asked).rstrip("? ") + "?"
         began = time.perf_counter()
