@@ -222,6 +222,7 @@ class ChromaProcess:
         except BaseException:
             ours.close()
             process.kill()
+            await process.wait()
             raise
         self._running = _Running(process, reader, writer)
         return self._running
