@@ -75,7 +75,7 @@ async def running_knowledge(
         )
         embedder = _embedder(stack, settings, clock, dice, metrics)
         healer = await stack.enter_async_context(
-            IndexHealer.running(database, words, vectors, embedder.name, clock=clock, dice=dice)
+            IndexHealer.running(database, words, vectors, embedder, clock=clock, dice=dice)
         )
         index = KnowledgeIndex(database, words, vectors, embedder, healer, metrics)
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)

@@ -166,14 +166,15 @@ def live_chunks(business_id: str, ids: Sequence[str], embedder: str) -> Unit[lis
     return unit
 
 
-def has_live(business_id: str) -> Unit[bool]:
-    """Whether the business has any document that may answer."""
+def has_live_vectors(business_id: str, embedder: str) -> Unit[bool]:
+    """Whether the business has any document that may answer by vectors: one whose first chunk has an embedding."""
 
     async def unit(transaction: Transaction) -> bool:
         row = await transaction.one(
-            "SELECT 1 FROM documents WHERE business_id = :business_id AND live_version_id IS NOT NULL "
-            "AND deleted_at IS NULL LIMIT 1",
-            {"business_id": business_id},
+            "SELECT 1 FROM documents AS d JOIN chunks AS c ON c.version_id = d.live_version_id AND c.ordinal = 0 "
+            "JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
+            "WHERE d.business_id = :business_id AND d.deleted_at IS NULL LIMIT 1",
+            {"business_id": business_id, "embedder": embedder},
         )
         return row is not None
 

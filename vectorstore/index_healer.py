@@ -1,4 +1,7 @@
-"""Keeps both indexes true to knowledge.db: compares the sets at start and after a mishap, repairs the difference."""
+"""Keeps both indexes true to knowledge.db: compares the sets at start and after a mishap, repairs the difference.
+
+After a change of the embedder it has the live documents embedded by the new one first; the words answer meanwhile.
+"""
 
 import asyncio
 import contextlib
@@ -15,6 +18,7 @@ from database.chunks import EmbeddedChunk, embedded_after, known_among, vectors_
 from database.clock import Clock
 from database.engine import Database
 from database.lexical import LexicalError, LexicalIndex
+from database.other_embedders import live_versions_not_by
 from vectorstore.chroma_manager import (
     ChromaManager,
     Collection,
@@ -22,7 +26,9 @@ from vectorstore.chroma_manager import (
     VectorStoreRequestError,
     VectorStoreUnavailableError,
 )
+from vectorstore.embedders import Embedder, EmbeddingError
 from vectorstore.frames import Vectors
+from vectorstore.reembedding import embed_anew
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +61,7 @@ class IndexHealer:
         knowledge: Database,
         words: LexicalIndex,
         vectors: ChromaManager,
-        embedder_name: str,
+        embedder: Embedder,
         *,
         clock: Clock,
         dice: random.Random,
@@ -63,7 +69,7 @@ class IndexHealer:
         self._knowledge = knowledge
         self._words = words
         self._vectors = vectors
-        self._embedder_name = embedder_name
+        self._embedder = embedder
         self._clock = clock
         self._dice = dice
         self._wanted = asyncio.Event()
@@ -79,13 +85,13 @@ class IndexHealer:
         knowledge: Database,
         words: LexicalIndex,
         vectors: ChromaManager,
-        embedder_name: str,
+        embedder: Embedder,
         *,
         clock: Clock,
         dice: random.Random,
     ) -> "AsyncIterator[IndexHealer]":
         """Compare at once, in the background, and from then on when there is reason to."""
-        healer = cls(knowledge, words, vectors, embedder_name, clock=clock, dice=dice)
+        healer = cls(knowledge, words, vectors, embedder, clock=clock, dice=dice)
         vectors.on_change(healer._store_changed)
         task = asyncio.create_task(healer._serve(), name="index healer")
         healer.look()
@@ -152,11 +158,13 @@ class IndexHealer:
                 self._healthy.set()
 
     async def repair(self) -> Repaired:
-        """Compare the sets of both indexes with knowledge.db and repair the difference, without embedding again.
+        """Compare the sets of both indexes with knowledge.db and repair the difference.
 
-        Raises LexicalError or VectorStoreError when an index does not answer; what was repaired by then stays.
+        Nothing is embedded but what another embedder has embedded. Raises LexicalError, EmbeddingError or
+        VectorStoreError for what does not answer; what was repaired by then stays.
         """
         words_added, words_removed = await self._words.repair()
+        await self._embed_anew()
         rebuilt = 0
         if self._vectors.crash_looping:
             logger.warning("the vector store does not come up: it is made anew")
@@ -169,6 +177,13 @@ class IndexHealer:
         self._seen = seen
         return Repaired(words_added, words_removed, added, removed, rebuilt + again)
 
+    async def _embed_anew(self) -> None:
+        versions = await self._knowledge.read(live_versions_not_by(self._embedder.name))
+        if versions:
+            self._doubted = True  # half of the vectors would mislead
+            self._trouble = "the knowledge is being embedded by another embedder"
+            await embed_anew(self._knowledge, self._embedder, versions)
+
     async def _expected(self) -> dict[str, set[str]]:
         """Ids by business: every chunk with an embedding of ours whose document is not deleted, live or on its way."""
         found: dict[str, set[str]] = defaultdict(set)
@@ -178,7 +193,7 @@ class IndexHealer:
 
     async def _embedded(self) -> AsyncIterator[EmbeddedChunk]:
         after = 0
-        while page := await self._knowledge.read(embedded_after(self._embedder_name, after, PAGE)):
+        while page := await self._knowledge.read(embedded_after(self._embedder.name, after, PAGE)):
             for chunk in page:
                 yield chunk
             after = page[-1].n
@@ -195,14 +210,14 @@ class IndexHealer:
             await self._vectors.wait_ready()
             names, rebuilt = [], 1
         for business_id, ids in expected.items():
-            collection = Collection(business_id, self._embedder_name)
+            collection = Collection(business_id, self._embedder.name)
             have, dropped = await self._sound(collection) if collection.name in names else (set(), 0)
             rebuilt += dropped
             self._doubted |= not have  # half of the vectors would mislead: the words answer until all are there
             added += await self._add(collection, ids - have)
             removed += await self._remove(collection, have - ids)
         for name in names:
-            mine = Collection.named(name, self._embedder_name)
+            mine = Collection.named(name, self._embedder.name)
             if mine and mine.business_id not in expected:
                 # A business whose last document has gone. Collections of other embedders are left alone.
                 removed += await self._remove(mine, await self._vectors.ids(mine))
@@ -228,7 +243,7 @@ class IndexHealer:
     async def _finds_itself(self, collection: Collection, ids: set[str]) -> bool:
         """Whether some stored vectors are their own nearest neighbours: Chroma has no checksums."""
         sample = self._dice.sample(sorted(ids), min(PROBES, len(ids)))
-        for key, stored in await self._knowledge.read(vectors_of(self._embedder_name, sample)):
+        for key, stored in await self._knowledge.read(vectors_of(self._embedder.name, sample)):
             found = await self._vectors.query(collection, np.frombuffer(stored, "<f4"), PROBE_NEIGHBOURS)
             if not any(near == key or similarity > SAME for near, similarity in found):
                 return False
@@ -237,7 +252,7 @@ class IndexHealer:
     async def _add(self, collection: Collection, ids: Iterable[str]) -> int:
         added = 0
         for part in _slices(sorted(ids)):
-            stored = await self._knowledge.read(vectors_of(self._embedder_name, part))
+            stored = await self._knowledge.read(vectors_of(self._embedder.name, part))
             if not stored:
                 continue
             matrix: Vectors = np.frombuffer(b"".join(vector for _, vector in stored), "<f4").reshape(len(stored), -1)
@@ -260,4 +275,4 @@ def _slices(ids: list[str]) -> Iterable[list[str]]:
 
 
 def _expected(error: Exception) -> bool:
-    return isinstance(error, LexicalError | VectorStoreError | OSError)
+    return isinstance(error, LexicalError | EmbeddingError | VectorStoreError | OSError)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from database.chunks import LiveChunk, has_live, live_among, live_chunks
+from database.chunks import LiveChunk, has_live_vectors, live_among, live_chunks
 from database.clock import Clock
 from database.documents import knowledge_version
 from database.engine import Database
@@ -128,7 +128,7 @@ class KnowledgeIndex:
         options: SearchOptions | None = None,
     ) -> "AsyncIterator[KnowledgeIndex]":
         """An index whose healer runs: it compares at once, in the background, and answers meanwhile."""
-        healing = IndexHealer.running(knowledge, words, vectors, embedder.name, clock=clock, dice=dice)
+        healing = IndexHealer.running(knowledge, words, vectors, embedder, clock=clock, dice=dice)
         async with healing as healer:
             yield cls(knowledge, words, vectors, embedder, healer, metrics, options)
 
@@ -159,8 +159,8 @@ class KnowledgeIndex:
         if len(chunks) < len(ranking):
             ranking = await self._dig(question, legs)
             chunks = await self._read(question, ranking)
-        if legs.vectors == {} and await self._knowledge.read(has_live(business_id)):
-            # There are live documents: an empty or missing collection is a loss.
+        if legs.vectors == {} and await self._knowledge.read(has_live_vectors(business_id, self._embedder.name)):
+            # They should be in the collection: an empty or missing one is a loss.
             self._healer.look()
         return [_passage(chunks[key], score, question.vector) for key, score in ranking if key in chunks]
 

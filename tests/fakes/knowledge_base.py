@@ -59,7 +59,7 @@ class KnowledgeBase:
         """Write a document with these chunks and their embeddings to knowledge.db, without indexing it."""
         document_id, version_id = new_id(), new_id()
         chunks = [Chunk(new_id(), business_id, document_id, version_id, n, text) for n, text in enumerate(texts)]
-        await self.database.write(_add_document(business_id, document_id, version_id, filename))
+        await self.database.write(_add_document(business_id, document_id, version_id, filename, self.embedder.name))
         for start in range(0, len(chunks), 256):
             part = chunks[start : start + 256]
             vectors = await self.embedder.embed([embedded_text(chunk.heading, chunk.text) for chunk in part])
@@ -125,7 +125,7 @@ def _run(sql: str, **parameters: object) -> Unit[int]:
     return unit
 
 
-def _add_document(business_id: str, document_id: str, version_id: str, filename: str) -> Unit[None]:
+def _add_document(business_id: str, document_id: str, version_id: str, filename: str, embedder: str) -> Unit[None]:
     async def unit(transaction: Transaction) -> None:
         await transaction.run(
             "INSERT INTO documents (id, business_id, filename, created_at, updated_at) "
@@ -133,9 +133,9 @@ def _add_document(business_id: str, document_id: str, version_id: str, filename:
             {"id": document_id, "business_id": business_id, "filename": filename},
         )
         await transaction.run(
-            "INSERT INTO versions (id, document_id, business_id, number, sha256, bytes, created_at) "
-            "VALUES (:id, :document_id, :business_id, 1, '', 0, 1)",
-            {"id": version_id, "document_id": document_id, "business_id": business_id},
+            "INSERT INTO versions (id, document_id, business_id, number, sha256, bytes, embedder, created_at) "
+            "VALUES (:id, :document_id, :business_id, 1, '', 0, :embedder, 1)",
+            {"id": version_id, "document_id": document_id, "business_id": business_id, "embedder": embedder},
         )
 
     return unit

@@ -45,7 +45,7 @@ async def running(
         embedder = WordLlamaEmbedder()
         stack.callback(embedder.close)
         healer = await stack.enter_async_context(
-            IndexHealer.running(knowledge, words, manager, embedder.name, clock=clock, dice=dice)
+            IndexHealer.running(knowledge, words, manager, embedder, clock=clock, dice=dice)
         )
         index = KnowledgeIndex(knowledge, words, manager, embedder, healer, metrics)
         await manager.wait_ready()

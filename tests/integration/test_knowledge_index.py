@@ -1,19 +1,24 @@
 """Hybrid search and its healer, on real databases and a real Chroma."""
 
 import asyncio
+import math
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from database.chunks import has_live_vectors
 from database.metrics import Metrics
 from database.records import Passage
+from tests.fakes.fake_clock import FakeClock
 from tests.fakes.knowledge_base import KnowledgeBase, WordHashEmbedder, knowledge_base
 from vectorstore.chroma_manager import Collection, ManagerOptions
+from vectorstore.embedders import EmbeddingError
+from vectorstore.frames import Vectors
 from vectorstore.knowledge_index import SearchOptions
 
 SHOP = "shop"
@@ -178,6 +183,66 @@ async def test_other_embedders_stay_apart(tmp_path: Path) -> None:
         await base.index.wait_healthy()
         assert await base.vectors.ids(other) == {"x"}
         assert len(await base.index.search(SHOP, "free returns", limit=9)) == len(TEXTS)
+
+
+class OtherEmbedder(WordHashEmbedder):
+    """Another model: waits while its gate is closed, and fails once it has embedded `most` texts."""
+
+    name = "other-hash"
+    dimension = 48
+
+    def __init__(self, most: float = math.inf) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.called = asyncio.Event()
+        self.most = most
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        self.called.set()
+        await self.gate.wait()
+        if self.embedded >= self.most:
+            raise EmbeddingError("enough for today")
+        return await super().embed(texts)
+
+
+async def test_another_embedder(tmp_path: Path) -> None:
+    """After a change of the embedder the words answer until it has embedded everything, then both legs do."""
+    async with knowledge_base(tmp_path) as base:
+        chunks = await base.learn(SHOP, TEXTS)
+        deleted = await base.learn(SHOP, ["It was deleted before the change."])
+        await base.delete(deleted[0].document_id)
+    embedder = OtherEmbedder()
+    ours = Collection(SHOP, embedder.name)
+    async with knowledge_base(tmp_path, embedder=embedder) as base:
+        await embedder.called.wait()
+        await base.vectors.wait_ready()
+        found = await base.index.search(SHOP, "free returns", limit=1)
+        assert [(passage.text, passage.cosine) for passage in found] == [(TEXTS[1], None)]
+        assert base.index.state().degraded == "the knowledge is being embedded by another embedder"
+        assert not await base.database.read(has_live_vectors(SHOP, embedder.name))
+        embedder.gate.set()
+        await base.index.wait_healthy()
+        assert embedder.embedded == len(TEXTS)
+        assert await base.vectors.ids(ours) == {chunk.id for chunk in chunks}
+        assert await base.database.read(has_live_vectors(SHOP, embedder.name))
+        assert base.index.state().degraded is None
+        assert (await base.index.search(SHOP, "free returns", limit=1))[0].cosine is not None
+
+
+async def test_another_embedder_cut_off(tmp_path: Path) -> None:
+    """Embedding anew goes on where a fault and a stop have cut it off."""
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, [f"{TEXTS[n % 4]} Number {n}." for n in range(100)])
+    clock, first, second = FakeClock(), OtherEmbedder(most=1), OtherEmbedder()
+    first.gate.set()
+    async with knowledge_base(tmp_path, embedder=first, clock=clock) as base:
+        while "EmbeddingError" not in str(base.index.state().degraded):
+            await asyncio.sleep(0.01)
+    second.gate.set()
+    async with knowledge_base(tmp_path, embedder=second) as base:
+        await base.index.wait_healthy()
+        assert await base.vectors.count(Collection(SHOP, second.name)) == 100
+    assert (first.embedded, second.embedded) == (64, 36)
 
 
 async def test_process_killed(base: KnowledgeBase) -> None:
