@@ -32,45 +32,50 @@ class DeadEvent:
     received_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A signed POST: its raw bytes, the events in it, or why it could not be split."""
+
+    app: str
+    body: bytes
+    events: Sequence[InboxEvent]
+    received_at: int
+    error: str | None = None
+
+
+_KEEP_POST = "INSERT INTO inbox_posts (id, app, body, error, received_at) VALUES (?, ?, ?, ?, ?)"
 _KEEP_EVENT = """
     INSERT INTO inbox_events (post_id, kind, dedupe_key, pointer, phone_number_id, subject, received_at)
     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING
 """
 
 
-def keep_post(
-    app: str, body: bytes, events: Sequence[InboxEvent], received_at: int, error: str | None = None
-) -> Unit[int]:
-    """Store a POST and its events; how many of them are new.
+def keep_posts(posts: Sequence[Post]) -> Unit[int]:
+    """Store POSTs and their events; how many of the events are new.
 
-    A POST without a new event leaves nothing, unless `error` says why it could not be split: then it is kept raw.
+    A POST whose events we had all before leaves nothing; one that could not be split is kept raw.
     """
 
     async def unit(transaction: Transaction) -> int:
-        row = await transaction.one(
-            "INSERT INTO inbox_posts (app, body, error, received_at) VALUES (:app, :body, :error, :received_at)"
-            " RETURNING id",
-            {"app": app, "body": body, "error": error, "received_at": received_at},
+        row = await transaction.one("SELECT coalesce(max(id), 0) AS last FROM inbox_posts")
+        first = (row["last"] if row else 0) + 1
+        await transaction.many(
+            _KEEP_POST,
+            [(n, post.app, post.body, post.error, post.received_at) for n, post in enumerate(posts, first)],
         )
-        post_id = row["id"] if row else 0
-        new = await transaction.many(
-            _KEEP_EVENT,
-            [
-                (
-                    post_id,
-                    event.kind,
-                    event.dedupe_key,
-                    event.pointer,
-                    event.phone_number_id,
-                    event.subject,
-                    received_at,
-                )
-                for event in events
-            ],
-        )
-        if events and new <= 0:
-            await transaction.run("DELETE FROM inbox_posts WHERE id = :id", {"id": post_id})
-        return max(new, 0)
+        events = [
+            (n, each.kind, each.dedupe_key, each.pointer, each.phone_number_id, each.subject, post.received_at)
+            for n, post in enumerate(posts, first)
+            for each in post.events
+        ]
+        new = max(await transaction.many(_KEEP_EVENT, events), 0) if events else 0
+        if new < len(events):
+            await transaction.run(
+                "DELETE FROM inbox_posts WHERE id IN (SELECT value FROM json_each(:ids))"
+                " AND id NOT IN (SELECT post_id FROM inbox_events ORDER BY id DESC LIMIT :new)",
+                {"ids": json.dumps([n for n, post in enumerate(posts, first) if post.events]), "new": new},
+            )
+        return new
 
     return unit
 

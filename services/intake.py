@@ -31,6 +31,9 @@ from services.whatsapp.splitting import parse
 logger = logging.getLogger(__name__)
 
 UNIT_EVENTS = 200
+# Under load, events are gathered for a moment; a lone message never waits.
+BUSY_EVENTS = 16
+GATHER_SECONDS = 0.03
 # What a customer sent on purpose and expects an answer to; the rest happens around the conversation.
 CONTENT_TYPES = frozenset(
     {"text", "button", "interactive", "image", "audio", "video", "voice", "document", "sticker", "location",
@@ -147,8 +150,9 @@ class Intake:
         while not self._closing:
             self._wake.clear()
             try:
-                while await self._handle_some() and not self._closing:
-                    pass
+                while (handled := await self._handle_some()) and not self._closing:
+                    if handled >= BUSY_EVENTS:
+                        await self._clock.sleep(GATHER_SECONDS)  # fewer, larger units leave the writer to the inbox
             except (sqlite3.Error, TimeoutError, DatabaseClosedError) as fault:
                 logger.warning("intake waits for the database: %s", fault)
             except Exception:

@@ -1,6 +1,5 @@
 """How fast a backlog of webhooks is drained: statuses of messages that we sent, and messages of many customers."""
 
-import asyncio
 import random
 import time
 from contextlib import AsyncExitStack
@@ -11,7 +10,7 @@ from bot.conversation import ConversationOptions, running_conversation
 from database.businesses import ensure_default
 from database.clock import SystemClock
 from database.engine import Database, DatabaseOptions
-from database.inbox import keep_post, oldest_waiting_at
+from database.inbox import Post, keep_posts, oldest_waiting_at
 from database.metrics import Metrics
 from database.records import new_id
 from database.transaction import Transaction
@@ -86,8 +85,8 @@ async def _drained(posts: list[bytes], *, sent: int) -> float:
             if sent:
                 await _fill_sent(database, sent, clock.now())
             for start in range(0, len(posts), 100):
-                units = [keep_post("default", body, split(body), clock.now()) for body in posts[start : start + 100]]
-                await asyncio.gather(*(database.write(unit) for unit in units))
+                kept = [Post("default", body, split(body), clock.now()) for body in posts[start : start + 100]]
+                await database.write(keep_posts(kept))
             began = time.perf_counter()
             parts = await stack.enter_async_context(
                 running_conversation(

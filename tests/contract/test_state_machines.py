@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from database.businesses import ensure_default
 from database.claims import Claim, claim, extend, fail, release, void_dead_claims
 from database.engine import Database, DatabaseOptions
-from database.inbox import forget, keep_post, settle_events, waiting_events
+from database.inbox import Post, forget, keep_posts, settle_events, waiting_events
 from database.messages import Arrival, take_in
 from database.metrics import Metrics
 from database.outbox import Attempt, Draft, Verdict, begin, due_rows, expire_attempts, take_over
@@ -85,13 +85,13 @@ class InboxMachine(OnDatabase):
     @rule(keys=st.lists(st.integers(0, 12).map(str), min_size=1, max_size=5))
     def post(self, keys: list[str]) -> None:
         events = [InboxEvent("message", key, f"/{n}", NUMBER, key) for n, key in enumerate(keys)]
-        new = self.write(keep_post("default", json.dumps(keys).encode(), events, self.now))
+        new = self.write(keep_posts([Post("default", json.dumps(keys).encode(), events, self.now)]))
         assert new == len(set(keys) - self.posted)
         self.posted |= set(keys)
 
     @rule(body=st.binary(max_size=20))
     def post_nonsense(self, body: bytes) -> None:
-        assert self.write(keep_post("default", body, [], self.now, "not JSON")) == 0
+        assert self.write(keep_posts([Post("default", body, [], self.now, "not JSON")])) == 0
 
     @rule(limit=st.integers(1, 4))
     def handle(self, limit: int) -> None:
