@@ -19,6 +19,7 @@ from database.businesses import ensure_default
 from database.clock import SystemClock
 from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
+from services.message_batcher import BatchWindow
 from tests.bench.figures import Figure
 from tests.fakes import webhook_posts
 from tests.fakes.fake_line import FakeLine
@@ -144,7 +145,8 @@ async def conversation_door(folder: Path) -> AsyncIterator[tuple[int, Database]]
         parts = await stack.enter_async_context(
             running_conversation(
                 database, ScriptedResponder(), FakeLine(), clock, random.Random(1), metrics,
-                ConversationOptions(),
+                # turns are another figure's business: nobody is due while this one is taken
+                ConversationOptions(window=BatchWindow(600, 600)),
             )
         )  # fmt: skip
 
