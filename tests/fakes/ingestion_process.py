@@ -38,7 +38,8 @@ async def running_ingestion(
     async with Database.open(folder / "knowledge.db", DatabaseOptions("knowledge"), metrics) as database:
         parser = DocumentParser(clock, ParserLimits())
         parts = Knowledge(database, index, SlowEmbedder(clock), parser, DocumentFiles(folder / "files"))
-        ingestion = Ingestion(parts, clock, metrics, IngestionOptions())
+        # kills meet documents by chance here: none of them is to blame, however often it is met
+        ingestion = Ingestion(parts, clock, metrics, IngestionOptions(attempts=100))
         await ingestion.start()
         try:
             yield ingestion, database
