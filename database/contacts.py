@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from database.records import InboundMessage, new_id
 from database.transaction import Row, Transaction, Unit
@@ -32,34 +33,30 @@ async def find_or_make_contact(transaction: Transaction, business_id: str, messa
     row = await _find(transaction, business_id, message)
     if row is None:
         return await _make(transaction, business_id, message, now)
-    learned = _learned(row, message)
+    learned = _learned([row[column] for column in _IDENTITY], message)
     if learned:
-        if learned["phone"] != row["phone"]:
+        if learned[1] != row["phone"]:
             await _release_phone(transaction, business_id, message.phone, now)
         await transaction.run(
             "UPDATE contacts SET bsuid = :bsuid, phone = :phone, name = :name, username = :username WHERE id = :id",
-            {**learned, "id": row["id"]},
+            {**dict(zip(_IDENTITY, learned, strict=True)), "id": row["id"]},
         )
     return str(row["id"])
 
 
-def _learned(row: Row, message: InboundMessage) -> dict[str, str | None]:
-    """All that is known after a message, when it tells anything new; otherwise nothing."""
-    now_known = {
-        "bsuid": row["bsuid"] or message.bsuid,
-        "phone": message.phone or row["phone"],
-        "name": message.name or row["name"],
-        "username": message.username or row["username"],
-    }
-    return now_known if any(now_known[column] != row[column] for column in now_known) else {}
+def _learned(known: Sequence[str | None], message: InboundMessage) -> list[str | None]:
+    """BSUID, phone, name and user name after a message, when it tells anything new of them; otherwise nothing."""
+    bsuid, phone, name, username = known
+    after = [bsuid or message.bsuid, message.phone or phone, message.name or name, message.username or username]
+    return after if after != list(known) else []
 
 
 async def known_conversations(
     transaction: Transaction, business_id: str, number_id: str, messages: Sequence[InboundMessage]
-) -> Callable[[InboundMessage], Row | None]:
+) -> Callable[[InboundMessage], list[Any] | None]:
     """Looks up many senders at once: gives the conversation of a sender of whom the message tells nothing new.
 
-    The row has id, contact_id, next_seq, burst_at, due_at, last_inbound_at. None means: look more closely.
+    The list has id, contact_id, next_seq, burst_at, due_at, last_inbound_at. None means: look more closely.
     """
     parameters = {
         "business": business_id,
@@ -67,19 +64,22 @@ async def known_conversations(
         "bsuids": json.dumps([message.bsuid for message in messages if message.bsuid]),
         "phones": json.dumps([message.phone for message in messages if message.phone and not message.bsuid]),
     }
-    by_bsuid = {row["bsuid"]: row for row in await transaction.all(_KNOWN.format("bsuid", "bsuids"), parameters)}
-    by_phone = {row["phone"]: row for row in await transaction.all(_KNOWN.format("phone", "phones"), parameters)}
+    by_bsuid = {row[6]: row for row in await transaction.packed(_KNOWN, _OF.format("bsuid", "bsuids"), parameters)}
+    by_phone = {row[7]: row for row in await transaction.packed(_KNOWN, _OF.format("phone", "phones"), parameters)}
 
-    def look_up(message: InboundMessage) -> Row | None:
+    def look_up(message: InboundMessage) -> list[Any] | None:
         row = by_bsuid.get(message.bsuid) if message.bsuid else by_phone.get(message.phone)
-        return row if row is not None and not _learned(row, message) else None
+        return row[:6] if row is not None and not _learned(row[6:], message) else None
 
     return look_up
 
 
+_IDENTITY = ("bsuid", "phone", "name", "username")
 _KNOWN = """
-    SELECT v.id, v.contact_id, v.next_seq, v.burst_at, v.due_at, coalesce(v.last_inbound_at, 0) AS last_inbound_at,
-        c.bsuid, c.phone, c.name, c.username
+    v.id, v.contact_id, v.next_seq, v.burst_at, v.due_at, coalesce(v.last_inbound_at, 0),
+    c.bsuid, c.phone, c.name, c.username
+"""
+_OF = """
     FROM contacts c JOIN conversations v ON v.contact_id = c.id AND v.number_id = :number
     WHERE c.business_id = :business AND c.{} IN (SELECT value FROM json_each(:{}))
 """

@@ -43,10 +43,10 @@ class Post:
     error: str | None = None
 
 
-_KEEP_POST = "INSERT INTO inbox_posts (id, app, body, error, received_at) VALUES (?, ?, ?, ?, ?)"
+_KEEP_POST = "INSERT INTO inbox_posts (id, app, body, error, received_at) VALUES {rows}"
 _KEEP_EVENT = """
     INSERT INTO inbox_events (post_id, kind, dedupe_key, pointer, phone_number_id, subject, received_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING
+    VALUES {rows} ON CONFLICT (dedupe_key) DO NOTHING
 """
 
 
@@ -59,7 +59,7 @@ def keep_posts(posts: Sequence[Post]) -> Unit[int]:
     async def unit(transaction: Transaction) -> int:
         row = await transaction.one("SELECT coalesce(max(id), 0) AS last FROM inbox_posts")
         first = (row["last"] if row else 0) + 1
-        await transaction.many(
+        await transaction.bulk(
             _KEEP_POST,
             [(n, post.app, post.body, post.error, post.received_at) for n, post in enumerate(posts, first)],
         )
@@ -68,7 +68,7 @@ def keep_posts(posts: Sequence[Post]) -> Unit[int]:
             for n, post in enumerate(posts, first)
             for each in post.events
         ]
-        new = max(await transaction.many(_KEEP_EVENT, events), 0) if events else 0
+        new = await transaction.bulk(_KEEP_EVENT, events)
         if new < len(events):
             await transaction.run(
                 "DELETE FROM inbox_posts WHERE id IN (SELECT value FROM json_each(:ids))"
@@ -84,9 +84,9 @@ def waiting_events(limit: int, after: int = 0) -> Unit[tuple[list[WaitingEvent],
     """The oldest events that wait, behind id `after`, and the bodies that they point into, by POST."""
 
     async def unit(transaction: Transaction) -> tuple[list[WaitingEvent], dict[int, bytes]]:
-        rows = await transaction.all(
-            "SELECT id, post_id, kind, pointer, phone_number_id, subject, received_at"
-            " FROM inbox_events WHERE state = 'waiting' AND id > :after ORDER BY id LIMIT :limit",
+        rows = await transaction.packed(
+            "id, post_id, kind, pointer, phone_number_id, subject, received_at",
+            "FROM (SELECT * FROM inbox_events WHERE state = 'waiting' AND id > :after ORDER BY id LIMIT :limit)",
             {"limit": limit, "after": after},
         )
         events = [WaitingEvent(*row) for row in rows]
@@ -212,8 +212,9 @@ def forget(what: str, before: int, after: int, stretch: int) -> Unit[int | None]
 
 async def still_waiting(transaction: Transaction, ids: Sequence[int]) -> set[int]:
     """Which of these events nobody has handled; part of the unit that handles them."""
-    rows = await transaction.all(
-        "SELECT id FROM inbox_events WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(:ids))",
+    rows = await transaction.packed(
+        "id",
+        "FROM inbox_events WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(:ids))",
         {"ids": json.dumps(list(ids))},
     )
-    return {row["id"] for row in rows}
+    return {event_id for (event_id,) in rows}

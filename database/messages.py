@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from database.contacts import find_or_make_contact, known_conversations
 from database.records import ClosedReason, InboundMessage, MessageStatus, new_id
-from database.transaction import Row, Transaction
+from database.transaction import Transaction
 
 DueTime = Callable[[int, int | None, InboundMessage], int]
 
@@ -60,8 +61,8 @@ async def take_in(transaction: Transaction, arrivals: Sequence[Arrival], now: in
         known = await known_conversations(transaction, business_id, number_id, messages)
         conversations = _Conversations(transaction, known, now)
         rows = [_row(arrival, _take(await conversations.of(arrival), arrival, now, due_time)) for arrival in group]
-        await transaction.many(_INSERT, rows)
-        await transaction.many(_UPDATE, [_update(each, now) for each in conversations.all()])
+        await transaction.bulk(_INSERT, rows)
+        await transaction.bulk(_UPDATE, [_update(each, now) for each in conversations.all()])
         due += [Due(each.id, each.due_at) for each in conversations.all() if each.waits and each.due_at]
     return due
 
@@ -69,7 +70,7 @@ async def take_in(transaction: Transaction, arrivals: Sequence[Arrival], now: in
 class _Conversations:
     """The conversations that a batch touches, each once, whatever id its customer comes by."""
 
-    def __init__(self, transaction: Transaction, known: Callable[[InboundMessage], Row | None], now: int) -> None:
+    def __init__(self, transaction: Transaction, known: Callable[[InboundMessage], list[Any] | None], now: int) -> None:
         self._transaction = transaction
         self._known = known
         self._now = now
@@ -85,7 +86,7 @@ class _Conversations:
         found = self._by_sender.get(message.phone, {}).get(message.bsuid)
         if found is None:
             row = None if message.phone in self._perhaps_moved else self._known(message)
-            made = _Conversation(*tuple(row)[:6]) if row else await self._looked_up(arrival)
+            made = _Conversation(*row) if row else await self._looked_up(arrival)
             found = self._by_id.setdefault(made.id, made)
             self._by_sender.setdefault(message.phone, {})[message.bsuid] = found
         return found
@@ -118,11 +119,12 @@ def _take(conversation: _Conversation, arrival: Arrival, now: int, due_time: Due
 _INSERT = """
     INSERT INTO messages (id, business_id, conversation_id, contact_id, seq, event_id, wamid, type, text, button_id,
         quoted_wamid, payload, status, reason, sent_at, received_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES {rows}
 """
 _UPDATE = """
-    UPDATE conversations SET next_seq = ?, burst_at = ?, due_at = ?, last_inbound_at = nullif(?, 0), last_message_at = ?
-    WHERE id = ?
+    UPDATE conversations SET next_seq = new.column1, burst_at = new.column2, due_at = new.column3,
+        last_inbound_at = nullif(new.column4, 0), last_message_at = new.column5
+    FROM (VALUES {rows}) AS new WHERE id = new.column6
 """
 
 

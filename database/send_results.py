@@ -162,8 +162,9 @@ async def apply_statuses(transaction: Transaction, events: Sequence[StatusEvent]
         if before is None or _STRONGEST.index(status.status) > _STRONGEST.index(before.status):
             latest[attempt.outbox_id] = status
     await _move(transaction, latest, now)
-    await transaction.many(
-        "UPDATE send_attempts SET state = 'accepted', wamid = ? WHERE id = ? AND state IN ('started', 'unconfirmed')",
+    await transaction.bulk(
+        "UPDATE send_attempts SET state = 'accepted', wamid = new.column1 FROM (VALUES {rows}) AS new"
+        " WHERE id = new.column2 AND state IN ('started', 'unconfirmed')",
         [(wamid, attempt_id) for attempt_id, wamid in settled.items()],
     )
     return unknown
@@ -175,9 +176,10 @@ async def _move(transaction: Transaction, latest: dict[str, StatusUpdate], now: 
         rows.setdefault(status.status, []).append((_reason(status), status.wamid, now, outbox_id))
     for name, moves in rows.items():
         before = ", ".join(f"'{state}'" for state in _BEFORE[name])
-        await transaction.many(
-            f"UPDATE outbox SET state = '{name}', reason = ?, wamid = coalesce(wamid, ?), updated_at = ?"
-            f" WHERE id = ? AND attempts > 0 AND state IN ({before})",
+        await transaction.bulk(
+            f"UPDATE outbox SET state = '{name}', reason = new.column1, wamid = coalesce(wamid, new.column2),"
+            " updated_at = new.column3 FROM (VALUES {rows}) AS new"
+            f" WHERE id = new.column4 AND attempts > 0 AND state IN ({before})",
             moves,
         )
 
@@ -203,24 +205,23 @@ async def _attempts(
     """The attempts that the statuses speak of: by their own id, and by wamid."""
     ids = json.dumps(list({event.status.attempt_id for event in events if event.status.attempt_id}))
     wamids = json.dumps(list({event.status.wamid for event in events}))
-    rows = await transaction.all(
-        "SELECT a.id, a.outbox_id, a.wamid, a.state, a.n = o.attempts AS newest"
-        " FROM send_attempts a JOIN outbox o ON o.id = a.outbox_id WHERE a.id IN (SELECT value FROM json_each(:ids))"
-        " UNION SELECT a.id, a.outbox_id, a.wamid, a.state, a.n = o.attempts AS newest"
-        " FROM send_attempts a JOIN outbox o ON o.id = a.outbox_id"
-        " WHERE a.wamid IN (SELECT value FROM json_each(:wamids))",
+    rows = await transaction.packed(
+        "a.wamid, a.id, a.outbox_id, a.state, a.n = o.attempts",
+        "FROM send_attempts a JOIN outbox o ON o.id = a.outbox_id"
+        " WHERE a.id IN (SELECT value FROM json_each(:ids) UNION"
+        " SELECT id FROM send_attempts WHERE wamid IN (SELECT value FROM json_each(:wamids)))",
         {"ids": ids, "wamids": wamids},
     )
     found = [
         (
-            row["wamid"],
+            wamid,
             _Attempt(
-                row["id"],
-                row["outbox_id"],
-                is_open=row["state"] in _UNSETTLED,
-                is_current=bool(row["newest"]) and row["state"] != "refused",
+                attempt_id,
+                outbox_id,
+                is_open=state in _UNSETTLED,
+                is_current=bool(newest) and state != "refused",
             ),
         )
-        for row in rows
+        for wamid, attempt_id, outbox_id, state, newest in rows
     ]
     return {attempt.id: attempt for _, attempt in found}, {wamid: attempt for wamid, attempt in found if wamid}

@@ -4,8 +4,11 @@ A unit is a coroutine function of a Transaction that awaits nothing else. It is 
 connection's own thread, one hop for a whole group of units, so a unit that waits for anything else is refused.
 """
 
+import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -36,6 +39,37 @@ class Transaction:
     async def many(self, sql: str, rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]]) -> int:
         """Execute once a row; the number of rows that changed in all."""
         return self._connection.executemany(sql, rows).rowcount
+
+    async def bulk(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Execute for many rows in few steps: `{rows}` in the SQL becomes a VALUES list; the number of rows changed.
+
+        Every step of a statement gives the interpreter lock away and waits to get it back, up to 5 ms beside a busy
+        event loop: `many` pays that a row, this a few times in all. For statements that run while customers write.
+        """
+        changed = start = 0
+        for size in _BULKS:
+            while len(rows) - start >= size:
+                parameters = tuple(chain.from_iterable(rows[start : start + size]))
+                statement = _with_rows(sql, size, len(rows[start]))
+                changed += self._connection.execute(statement, parameters).rowcount
+                start += size
+        return changed
+
+    async def packed(self, columns: str, rest: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
+        """`SELECT columns rest` in one step, for the same reason as `bulk`. Texts, numbers and NULLs only."""
+        statement = f"SELECT json_group_array(json_array({columns})) {rest}"
+        (packed,) = self._connection.execute(statement, parameters or {}).fetchone()
+        rows: list[list[Any]] = json.loads(packed)
+        return rows
+
+
+_BULKS = (64, 16, 4, 1)
+
+
+@lru_cache(maxsize=256)
+def _with_rows(sql: str, size: int, width: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return sql.replace("{rows}", ", ".join([row] * size))
 
 
 Unit: TypeAlias = Callable[[Transaction], Awaitable[T]]

@@ -30,7 +30,7 @@ from services.whatsapp.splitting import parse
 
 logger = logging.getLogger(__name__)
 
-UNIT_EVENTS = 200
+UNIT_EVENTS = 100
 # Under load, events are gathered for a moment; a lone message never waits.
 BUSY_EVENTS = 16
 GATHER_SECONDS = 0.03
