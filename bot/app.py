@@ -103,13 +103,7 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         )
         chat = await stack.enter_async_context(_open_chat(directory.path, settings, metrics))
         await chat.write(ensure_default(settings.whatsapp_phone_number_id, clock.now()))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        line = WhatsAppClient(
-            session,
-            api_url=settings.whatsapp_api_url,
-            api_version=settings.whatsapp_api_version,
-            access_token=settings.whatsapp_access_token.get_secret_value(),
-        )
+        line = _line(await stack.enter_async_context(aiohttp.ClientSession()), settings)
         conversation = await stack.enter_async_context(
             running_conversation(chat, knowledge.responder, line, clock, dice, metrics, _conversation_options(settings))
         )
@@ -125,13 +119,22 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
                 tokens,
                 metrics_public=settings.concierge_metrics_public,
             ),
-            webhook=Webhook(
-                conversation.inbox,
-                {DEFAULT_APP: settings.app_secrets},
-                settings.whatsapp_verify_token.get_secret_value(),
-                metrics,
-            ),
+            webhook=_webhook(settings, conversation, metrics),
         )
+
+
+def _line(session: aiohttp.ClientSession, settings: Settings) -> WhatsAppClient:
+    return WhatsAppClient(
+        session,
+        api_url=settings.whatsapp_api_url,
+        api_version=settings.whatsapp_api_version,
+        access_token=settings.whatsapp_access_token.get_secret_value(),
+    )
+
+
+def _webhook(settings: Settings, conversation: Conversation, metrics: Metrics) -> Webhook:
+    secrets = {DEFAULT_APP: settings.app_secrets}
+    return Webhook(conversation.inbox, secrets, settings.whatsapp_verify_token.get_secret_value(), metrics)
 
 
 def _open_chat(path: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:

@@ -19,6 +19,7 @@ from bot.app import Outside, create_app
 from bot.commands.failures import CommandError, Exit
 from bot.commands.printing import complain, say
 from bot.data_directory import DATABASE_FILES, DEMO_MARK, OWNED
+from bot.interpreter import settle
 from bot.logs import AccessLog, configure_logging
 from bot.sample_business.upload import add_sample
 from bot.settings import Settings, load_settings
@@ -71,6 +72,7 @@ async def _start(stack: AsyncExitStack, clock: Clock) -> None:
         await asyncio.to_thread(_mark, settings.concierge_data_dir, sample_added=True)
     say(f"Open {url}/ and ask {BUSINESS_NAME} something. Ctrl-C ends the demo.")
     sys.stdout.flush()
+    settle()
 
 
 async def _serve(stack: AsyncExitStack, settings: Settings, simulator: Simulator, door: socket.socket) -> str:

@@ -9,6 +9,7 @@ from aiohttp import web
 from bot.app import Outside, create_app
 from bot.commands.failures import CommandError, Exit
 from bot.data_directory import DEMO_MARK, OWNED
+from bot.interpreter import settle
 from bot.logs import AccessLog, configure_logging
 from bot.settings import Settings, SettingsError
 from bot.version import VERSION
@@ -57,6 +58,7 @@ async def _serve(settings: Settings) -> None:
     try:
         if await _started(runner, stop):
             await _listen(runner, settings)
+            settle()
             await stop.wait()
             logger.info("stopping: turns in flight may finish")
             await app[OWNED].withdraw()

@@ -116,16 +116,6 @@ def switch_mode(conversation_id: str, mode: Mode, actor: str, now: int) -> Unit[
     return unit
 
 
-def library_version() -> Unit[str]:
-    """The version of the SQLite library that answers, asked of the database itself: a probe, too."""
-
-    async def unit(transaction: Transaction) -> str:
-        row = await transaction.one("SELECT sqlite_version() AS version")
-        return str(row["version"]) if row else "unknown"
-
-    return unit
-
-
 async def _one(transaction: Transaction, conversation_id: str) -> ConversationView | None:
     row = await transaction.one(f"{_CONVERSATION} WHERE v.id = :id", {"id": conversation_id})
     return _conversation(row) if row else None

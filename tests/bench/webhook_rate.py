@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from bot.conversation import ConversationOptions, running_conversation
+from bot.interpreter import settle
 from bot.webhook import DEFAULT_APP, MAX_BODY_BYTES, WEBHOOK, Webhook, install_webhook
 from database.businesses import ensure_default
 from database.clock import SystemClock
@@ -155,6 +156,7 @@ async def conversation_door(folder: Path) -> AsyncIterator[tuple[int, Database]]
             app[WEBHOOK] = Webhook(parts.inbox, {DEFAULT_APP: (webhook_posts.SECRET,)}, "verify", metrics)
 
         port = await stack.enter_async_context(serving(install))
+        settle()  # as `serve` does
         yield port, database
 
 

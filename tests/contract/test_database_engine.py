@@ -273,10 +273,42 @@ def test_a_migration_that_breaks_a_reference_changes_nothing(tmp_path: Path) -> 
     connection.close()
 
 
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 151])
+async def test_many_rows_go_in_and_come_out_in_few_steps(chat: Database, count: int) -> None:
+    """`bulk` stores every row once, in order, whatever their number; a repeat changes none; `packed` gives them back."""
+    rows = [(f"é{n}", n % 2 or None, n) for n in range(count)]
+    into = "INSERT INTO inbox_posts (app, error, received_at, id) VALUES {rows} ON CONFLICT (id) DO NOTHING"
+
+    async def unit(transaction: Transaction) -> int:
+        return await transaction.bulk(into, [(*row, row[2] + 1) for row in rows])
+
+    assert await chat.write(unit) == count
+    assert await chat.write(unit) == 0
+
+    async def read(transaction: Transaction) -> list[list[object]]:
+        return await transaction.packed("app, error, received_at", "FROM (SELECT * FROM inbox_posts ORDER BY id)")
+
+    assert await chat.read(read) == [[app, error and str(error), at] for app, error, at in rows]
+
+
+async def test_many_rows_are_updated_in_few_steps(chat: Database) -> None:
+    """Each row gets its own values; the number of rows that there were is told."""
+    await together(chat, *(keep(str(n)) for n in range(70)))
+
+    async def unit(transaction: Transaction) -> int:
+        return await transaction.bulk(
+            "UPDATE inbox_posts SET app = new.column1 FROM (VALUES {rows}) AS new WHERE id = new.column2",
+            [(f"new {n}", n) for n in range(1, 81)],
+        )
+
+    assert await chat.write(unit) == 70
+    assert await chat.read(keys()) == [f"new {n}" for n in range(1, 71)]
+
+
 async def test_the_log_does_not_grow_for_ever(chat: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy writer that is never idle folds its log back into the file, also while somebody reads."""
     monkeypatch.setattr("database.writer.TRUNCATE_BYTES", 1_000_000)
-    monkeypatch.setattr("database.writer.LOOK_AT_LOG_EVERY", 4)
+    monkeypatch.setattr("database.writer.CHECKPOINT_EVERY", 4)
     for n in range(60):
         await chat.write(keep(str(n), b"x" * 100_000))
         await chat.read(keys())

@@ -1,8 +1,11 @@
 """Probes and figures: what they answer, to whom, and that they never fail by themselves."""
 
+import sqlite3
+
 import pytest
 
 from bot.health import Component, State, database_check, disk_check
+from database.engine import Database, DatabaseOptions
 from tests.fakes.api_desk import api_desk
 
 STRANGER = {"Authorization": "Bearer wrong"}
@@ -52,6 +55,19 @@ async def test_database_and_disk_are_looked_at(chat, clock, metrics, tmp_path):
         components = (await (await desk.client.get("/health/ready")).json())["components"]
         assert components["database"]["sqlite"].startswith("3.")
         assert components["disk"]["free_mb"] > 0
+
+
+async def test_a_database_that_cannot_be_written_is_down(metrics, tmp_path):
+    """Reading still works while somebody else holds the file; answering customers does not."""
+    options = DatabaseOptions("chat", busy_timeout_seconds=0.05)
+    async with Database.open(tmp_path / "held.db", options, metrics) as database:
+        check = database_check(database)
+        holder = sqlite3.connect(tmp_path / "held.db", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await check()
+        holder.close()
+        assert (await check()).state is State.OK
 
 
 async def test_live_needs_nothing(chat, clock, metrics):
