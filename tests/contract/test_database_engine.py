@@ -275,7 +275,7 @@ def test_a_migration_that_breaks_a_reference_changes_nothing(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 151])
 async def test_many_rows_go_in_and_come_out_in_few_steps(chat: Database, count: int) -> None:
-    """`bulk` stores every row once, in order, whatever their number; a repeat changes none; `packed` gives them back."""
+    """`bulk` stores every row once, in order, however many; a repeat changes none; `packed` gives them back."""
     rows = [(f"é{n}", n % 2 or None, n) for n in range(count)]
     into = "INSERT INTO inbox_posts (app, error, received_at, id) VALUES {rows} ON CONFLICT (id) DO NOTHING"
 
