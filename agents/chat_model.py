@@ -60,7 +60,14 @@ class OpenAIChatModel:
         self._failures = 0
         self._away_until = 0.0
 
-    async def complete(self, system: str, user: str) -> Completion:
+    async def complete(
+        self,
+        system: str,
+        user: str,
+        *,
+        business_id: str = "",  # noqa: ARG002 - the port's
+        knowledge_version: int | None = None,  # noqa: ARG002 - the port's
+    ) -> Completion:
         """One answer. Raises ModelError when time or attempts ran out, or at once when another one cannot help."""
         chat = await self._opened()
         if self._clock.monotonic() < self._away_until:

@@ -1,25 +1,40 @@
 """What the agents need from others, and what they give, in their own words."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Protocol
 
 from database.records import ClosedReason, Intent, Mode, Passage
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One earlier line of a conversation; `by_customer` tells whose."""
+    """One earlier line of a conversation; `by_customer` tells whose, `seq` its place in the conversation."""
 
     by_customer: bool
     text: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message, still at Meta: fetched by `media_id`. `filename` is the sender's word."""
+
+    message_id: str
+    kind: str
+    media_id: str
+    mime_type: str
+    filename: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
     """What a customer said since the last reply, and what the agents may know about them.
 
-    `texts` are the messages in their order (text and pressed buttons; never empty strings);
-    `language` is what we noted before (ISO 639-1) or None; `history` is the recent past, oldest first.
+    `texts` are the messages in their order (text and pressed buttons; never empty strings); `pressed` are the ids of
+    the buttons among them, in order. `language` is what we noted before (ISO 639-1) or None; `history` is the recent
+    past, oldest first, and `summary` what went before it. `facts` are what the customer told of themselves.
+    `from_admin` is true only for a contact that the settings name: they alone may change knowledge.
     """
 
     business_id: str
@@ -28,6 +43,13 @@ class Burst:
     history: tuple[Utterance, ...] = ()
     mode: Mode = Mode.BOT
     opted_out: bool = False
+    conversation_id: str = ""
+    contact_name: str | None = None
+    summary: str | None = None
+    facts: tuple[str, ...] = ()
+    pressed: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    from_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +76,47 @@ class Usage:
 class Classification:
     """What a burst wants. `intents` is never empty, the most important first; `language` is ISO 639-1.
 
-    `error` says why the model's word was not used, if it was asked.
+    `topic` is the business's own topic that the burst is about, None for none of them. `error` says why the model's
+    word was not used, if it was asked.
     """
 
     intents: tuple[Intent, ...]
     language: str
     usage: Usage = Usage()
     error: str | None = None
+    topic: "Topic | None" = None
+
+
+class TopicAction(StrEnum):
+    """What a topic does with a burst about it."""
+
+    ANSWER = "answer"
+    """As any other question; the topic is noted in the turn."""
+    ROUTE = "route"
+    """Answered with the topic's own text (where such things are handled)."""
+    HAND_OVER = "hand_over"
+    """A person takes over."""
+    REFUSE = "refuse"
+    """A polite sentence that this is not done here, or the topic's own text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A subject that the business named, with messages that are about it. `reply` is Markdown, for some actions."""
+
+    id: str
+    name: str
+    examples: tuple[str, ...]
+    action: TopicAction = TopicAction.ANSWER
+    reply: str | None = None
+
+
+class Topics(Protocol):
+    """The topics that a business named."""
+
+    async def of(self, business_id: str) -> tuple[Topic, ...]:
+        """All of them, () when there are none. Cheap: asked for every burst."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +135,60 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What was said up to the line numbered `until_seq`, in short: later bursts get it instead of those lines."""
+
+    text: str
+    until_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
-    """What a turn changes besides replying; None leaves it as it is. Applied in the turn's finishing unit."""
+    """What a turn changes besides replying; None leaves it as it is. Applied in the turn's finishing unit.
+
+    `new_facts` are what the customer said of themselves; `settled_proposal` is a proposal's id and what became of it.
+    """
 
     mode: Mode | None = None
     opted_out: bool | None = None
     language: str | None = None
+    summary: Summary | None = None
+    new_facts: tuple[str, ...] = ()
+    proposal: "Proposal | None" = None
+    settled_proposal: "tuple[str, ProposalState] | None" = None
+
+
+class ProposalState(StrEnum):
+    """What became of a change of knowledge that an admin was asked about."""
+
+    OPEN = "open"
+    DONE = "done"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change of knowledge that waits for an admin's yes. `kind`: add, replace, forget; `details` is JSON."""
+
+    id: str
+    kind: str
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A reply button: `id` comes back when it is pressed; `title` has at most 20 characters (WHATSAPP.md 4)."""
+
+    id: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What to do with a burst: say `text` (Markdown, with its sources named), or close it with a reason.
 
-    Exactly one of `text` and `closed` is set. `stages` are seconds by stage (classify, answer …).
+    Exactly one of `text` and `closed` is set. `buttons` (at most three) stand below a text of at most 1,024
+    characters. `stages` are seconds by stage (classify, answer …); `topic` is the name of the burst's topic.
     """
 
     intents: tuple[Intent, ...]
@@ -105,6 +202,8 @@ class Reply:
     stages: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     knowledge_version: int | None = None
+    buttons: tuple[Button, ...] = ()
+    topic: str | None = None
 
 
 class Knowledge(Protocol):
@@ -134,8 +233,13 @@ class ModelError(Exception):
 class LanguageModel(Protocol):
     """A chat model with time-out, bounded retries and a concurrency limit of its own."""
 
-    async def complete(self, system: str, user: str) -> Completion:
-        """One answer. Raises ModelError."""
+    async def complete(
+        self, system: str, user: str, *, business_id: str = "", knowledge_version: int | None = None
+    ) -> Completion:
+        """One answer, paid from the business's daily budget. Raises ModelError, also when that is spent.
+
+        With a `knowledge_version` the same prompt may be answered from memory while that version holds.
+        """
         ...
 
 

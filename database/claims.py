@@ -1,5 +1,6 @@
 """Who may answer a conversation now: a claim with a lease and a fence, by compare-and-set."""
 
+import json
 from dataclasses import dataclass
 
 from database.records import new_id
@@ -16,6 +17,8 @@ class PendingMessage:
     text: str | None
     sent_at: int
     received_at: int
+    button_id: str | None
+    payload: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,17 @@ class PastMessage:
 
     by_customer: bool
     text: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who writes. `facts` are what they said of themselves, oldest first."""
+
+    name: str | None
+    phone: str | None
+    bsuid: str | None
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,9 @@ class Claim:
     superseded: int
     messages: tuple[PendingMessage, ...]
     history: tuple[PastMessage, ...]
+    sender: Sender
+    summary: str | None
+    summary_seq: int
 
 
 def claim(conversation_id: str, lease_ms: int, history_lines: int, now: int) -> Unit[Claim | None]:
@@ -54,7 +71,8 @@ def claim(conversation_id: str, lease_ms: int, history_lines: int, now: int) -> 
         rows = await transaction.all(
             "UPDATE conversations SET claim = :turn, claim_until = :until, fence = fence + 1"
             " WHERE id = :id AND claim IS NULL AND due_at <= :now"
-            " RETURNING business_id, number_id, contact_id, mode, fence, failed_claims, superseded",
+            " RETURNING business_id, number_id, contact_id, mode, fence, failed_claims, superseded,"
+            " summary, summary_seq",
             {"turn": turn_id, "until": now + lease_ms, "id": conversation_id, "now": now},
         )
         if not rows:
@@ -64,9 +82,14 @@ def claim(conversation_id: str, lease_ms: int, history_lines: int, now: int) -> 
             await _nothing_left(transaction, conversation_id)
             return None
         contact = await transaction.one(
-            "SELECT language, opted_out_at, blocked_at FROM contacts WHERE id = :id", {"id": rows[0]["contact_id"]}
+            "SELECT language, opted_out_at, blocked_at, name, phone, bsuid,"
+            " (SELECT json_group_array(fact) FROM (SELECT fact FROM contact_facts WHERE contact_id = contacts.id"
+            "  ORDER BY id)) AS facts FROM contacts WHERE id = :id",
+            {"id": rows[0]["contact_id"]},
         )
-        history = await _history(transaction, conversation_id, history_lines)
+        if contact is None:
+            raise LookupError("a conversation without its contact")
+        history = await _history(transaction, conversation_id, rows[0]["summary_seq"], history_lines)
         return _claim(turn_id, conversation_id, rows[0], contact, messages, history)
 
     return unit
@@ -76,7 +99,7 @@ def _claim(
     turn_id: str,
     conversation_id: str,
     row: Row,
-    contact: Row | None,
+    contact: Row,
     messages: tuple[PendingMessage, ...],
     history: tuple[PastMessage, ...],
 ) -> Claim:
@@ -88,37 +111,43 @@ def _claim(
         number_id=row["number_id"],
         contact_id=row["contact_id"],
         mode=row["mode"],
-        language=contact["language"] if contact else None,
-        opted_out=bool(contact and contact["opted_out_at"] is not None),
-        blocked=bool(contact and contact["blocked_at"] is not None),
+        language=contact["language"],
+        opted_out=contact["opted_out_at"] is not None,
+        blocked=contact["blocked_at"] is not None,
         failed_claims=row["failed_claims"],
         superseded=row["superseded"],
         messages=messages,
         history=history,
+        sender=Sender(contact["name"], contact["phone"], contact["bsuid"], tuple(json.loads(contact["facts"]))),
+        summary=row["summary"],
+        summary_seq=row["summary_seq"],
     )
 
 
 async def _pending(transaction: Transaction, conversation_id: str) -> tuple[PendingMessage, ...]:
     rows = await transaction.all(
-        "SELECT id, wamid, type, text, sent_at, received_at FROM messages"
+        "SELECT id, wamid, type, text, sent_at, received_at, button_id, payload FROM messages"
         " WHERE conversation_id = :id AND status = 'received' ORDER BY seq",
         {"id": conversation_id},
     )
     return tuple(PendingMessage(*row) for row in rows)
 
 
-async def _history(transaction: Transaction, conversation_id: str, lines: int) -> tuple[PastMessage, ...]:
+async def _history(
+    transaction: Transaction, conversation_id: str, after_seq: int, lines: int
+) -> tuple[PastMessage, ...]:
+    """The newest lines that the summary does not hold."""
     rows = await transaction.all(
-        "SELECT by_customer, text FROM ("
+        "SELECT by_customer, text, seq FROM ("
         " SELECT * FROM (SELECT seq, 1 AS by_customer, text FROM messages WHERE conversation_id = :id"
-        "  AND status <> 'received' AND text IS NOT NULL ORDER BY seq DESC LIMIT :lines)"
+        "  AND status <> 'received' AND text IS NOT NULL AND seq > :after ORDER BY seq DESC LIMIT :lines)"
         " UNION ALL"
         " SELECT * FROM (SELECT seq, 0 AS by_customer, text FROM outbox WHERE conversation_id = :id"
-        "  AND text IS NOT NULL ORDER BY seq DESC LIMIT :lines)"
+        "  AND text IS NOT NULL AND seq > :after ORDER BY seq DESC LIMIT :lines)"
         ") ORDER BY seq DESC LIMIT :lines",
-        {"id": conversation_id, "lines": lines},
+        {"id": conversation_id, "after": after_seq, "lines": lines},
     )
-    return tuple(PastMessage(bool(row["by_customer"]), row["text"]) for row in reversed(rows))
+    return tuple(PastMessage(bool(row["by_customer"]), row["text"], row["seq"]) for row in reversed(rows))
 
 
 async def _nothing_left(transaction: Transaction, conversation_id: str) -> None:

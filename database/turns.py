@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from database.claims import Claim
 from database.outbox import Draft, queue
@@ -27,11 +28,24 @@ class Trace:
     error: str | None = None
     knowledge_version: int | None = None
     started_at: int = 0
+    topic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewProposal:
+    """A change of knowledge that an admin is asked about: kind add, replace or forget; `details` is JSON."""
+
+    id: str
+    kind: str
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """All that finishing a turn changes. `answered` and `closed` are ids of the messages that were read."""
+    """All that finishing a turn changes. `answered` and `closed` are ids of the messages that were read.
+
+    `summary` is (text, seq of the last line in it); `settled` is (proposal's id, done or dropped).
+    """
 
     drafts: Sequence[Draft]
     answered: Sequence[str]
@@ -40,6 +54,10 @@ class Ending:
     mode: str | None = None
     opted_out: bool | None = None
     language: str | None = None
+    summary: tuple[str, int] | None = None
+    new_facts: Sequence[str] = ()
+    proposal: NewProposal | None = None
+    settled: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,8 @@ def finish(held: Claim, ending: Ending, now: int) -> Unit[Finished | None]:
         }
         await queue(transaction, ending.drafts, ids, now)
         await _apply_effects(transaction, held, ending, now)
+        await _remember(transaction, held, ending, now)
+        await _propose(transaction, held, ending, now)
         return Finished(await _give_back(transaction, held))
 
     return unit
@@ -79,9 +99,9 @@ async def _store_trace(transaction: Transaction, held: Claim, trace: Trace, now:
     await transaction.run(
         "INSERT INTO turns (id, business_id, conversation_id, contact_id, outcome, intents, language, model,"
         " prompt_hash, knowledge_version, input_tokens, output_tokens, cost_usd, stages, sources, error, started_at,"
-        " finished_at) VALUES (:id, :business, :conversation, :contact, :outcome, :intents, :language, :model,"
+        " finished_at, topic) VALUES (:id, :business, :conversation, :contact, :outcome, :intents, :language, :model,"
         " :prompt_hash, :knowledge_version, :input_tokens, :output_tokens, :cost, :stages, :sources, :error, :started,"
-        " :now)",
+        " :now, :topic)",
         {
             "id": held.turn_id,
             "business": held.business_id,
@@ -100,6 +120,7 @@ async def _store_trace(transaction: Transaction, held: Claim, trace: Trace, now:
             "sources": json.dumps(list(trace.sources)),
             "error": trace.error,
             "started": trace.started_at,
+            "topic": trace.topic,
             "now": now,
         },
     )
@@ -130,6 +151,54 @@ async def _apply_effects(transaction: Transaction, held: Claim, ending: Ending, 
         await transaction.run(
             "UPDATE contacts SET language = :language WHERE id = :id",
             {"language": ending.language, "id": held.contact_id},
+        )
+
+
+async def _remember(transaction: Transaction, held: Claim, ending: Ending, now: int) -> None:
+    if ending.summary is not None:
+        await transaction.run(
+            "UPDATE conversations SET summary = :text, summary_seq = :seq WHERE id = :id AND summary_seq < :seq",
+            {"text": ending.summary[0], "seq": ending.summary[1], "id": held.conversation_id},
+        )
+    for fact in ending.new_facts:
+        await transaction.run(
+            "INSERT INTO contact_facts (id, business_id, contact_id, fact, turn_id, created_at)"
+            " VALUES (:id, :business, :contact, :fact, :turn, :now) ON CONFLICT (contact_id, fact) DO NOTHING",
+            {
+                "id": new_id(),
+                "business": held.business_id,
+                "contact": held.contact_id,
+                "fact": fact,
+                "turn": held.turn_id,
+                "now": now,
+            },
+        )
+
+
+async def _propose(transaction: Transaction, held: Claim, ending: Ending, now: int) -> None:
+    """One open proposal a conversation: a new one takes the place of the last."""
+    if ending.settled is not None:
+        await transaction.run(
+            "UPDATE proposals SET state = :state, settled_at = :now WHERE id = :id AND state = 'open'",
+            {"id": ending.settled[0], "state": ending.settled[1], "now": now},
+        )
+    if ending.proposal is not None:
+        await transaction.run(
+            "UPDATE proposals SET state = 'dropped', settled_at = :now WHERE conversation_id = :id AND state = 'open'",
+            {"id": held.conversation_id, "now": now},
+        )
+        await transaction.run(
+            "INSERT INTO proposals (id, business_id, conversation_id, contact_id, kind, details, created_at)"
+            " VALUES (:id, :business, :conversation, :contact, :kind, :details, :now)",
+            {
+                "id": ending.proposal.id,
+                "business": held.business_id,
+                "conversation": held.conversation_id,
+                "contact": held.contact_id,
+                "kind": ending.proposal.kind,
+                "details": json.dumps(ending.proposal.details),
+                "now": now,
+            },
         )
 
 

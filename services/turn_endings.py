@@ -1,25 +1,39 @@
 """Between a claim and its ending: what the agents are asked, and what becomes of each message that was read."""
 
-from agents.ports import Burst, Reply, Responder, Utterance
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from agents.ports import Burst, Button, Reply, Responder, Utterance
 from database.claims import Claim, PendingMessage
 from database.outbox import Draft
 from database.records import ClosedReason, Mode
-from database.turns import Ending, Trace
+from database.turns import Ending, NewProposal, Trace
 from services.whatsapp.formatting import split_text, to_whatsapp
 
 # What the agents can hear. The caption of a picture alone would be answered as if we had seen the picture.
 READ_TYPES = frozenset({"text", "button", "interactive"})
+MOST_ABOVE_BUTTONS = 1024  # WHATSAPP.md 4
 
 
-def to_burst(held: Claim, oldest: int) -> Burst:
-    """What the agents hear: the texts of the messages that still matter, in order."""
+def to_burst(held: Claim, oldest: int, admins: Collection[str] = ()) -> Burst:
+    """What the agents hear: the texts of the messages that still matter, in order.
+
+    `admins` are the phones (digits) and BSUIDs whose owners may change knowledge.
+    """
+    heard = [message for message in held.messages if _speaks(message, oldest)]
     return Burst(
         business_id=held.business_id,
-        texts=tuple(message.text or "" for message in held.messages if _speaks(message, oldest)),
+        texts=tuple(message.text or "" for message in heard),
         language=held.language,
-        history=tuple(Utterance(past.by_customer, past.text) for past in held.history),
+        history=tuple(Utterance(past.by_customer, past.text, past.seq) for past in held.history),
         mode=Mode(held.mode),
         opted_out=held.opted_out,
+        conversation_id=held.conversation_id,
+        contact_name=held.sender.name,
+        summary=held.summary,
+        facts=held.sender.facts,
+        pressed=tuple(message.button_id for message in heard if message.button_id),
+        from_admin=held.sender.phone in admins or held.sender.bsuid in admins,
     )
 
 
@@ -60,18 +74,24 @@ def apology(held: Claim, responder: Responder, started: int) -> Ending:
 
 def ending_of(held: Claim, reply: Reply, oldest: int, started: int) -> Ending:
     """What the agents' reply changes."""
+    effects = reply.effects
+    asked = effects.proposal
     heard = [message.id for message in held.messages if _speaks(message, oldest)]
     closed = _unread(held, oldest)
     if reply.closed is not None:
         closed |= dict.fromkeys(heard, reply.closed)
     return Ending(
-        drafts=_drafts(reply.text, _purpose(reply)) if reply.text else (),
+        drafts=_drafts(reply.text, _purpose(reply), reply.buttons) if reply.text else (),
         answered=heard if reply.closed is None else (),
         closed=closed,
         trace=_trace(reply, started),
-        mode=reply.effects.mode,
-        opted_out=reply.effects.opted_out,
-        language=reply.effects.language or reply.language,
+        mode=effects.mode,
+        opted_out=effects.opted_out,
+        language=effects.language or reply.language,
+        summary=(effects.summary.text, effects.summary.until_seq) if effects.summary else None,
+        new_facts=effects.new_facts,
+        proposal=NewProposal(asked.id, asked.kind, asked.details) if asked else None,
+        settled=effects.settled_proposal,
     )
 
 
@@ -96,13 +116,25 @@ def _closing(held: Claim, reason: ClosedReason, started: int) -> Ending:
     )
 
 
-def _drafts(markdown: str, purpose: str) -> list[Draft]:
+def _drafts(markdown: str, purpose: str, buttons: Sequence[Button] = ()) -> list[Draft]:
+    text = to_whatsapp(markdown)
+    if buttons and len(text) <= MOST_ABOVE_BUTTONS:
+        return [Draft(type="interactive", text=text, body=_with_buttons(text, buttons), purpose=purpose)]
     return [
         Draft(
             type="text", text=part, body={"type": "text", "text": {"body": part, "preview_url": False}}, purpose=purpose
         )
-        for part in split_text(to_whatsapp(markdown))
+        for part in split_text(text)
     ]
+
+
+def _with_buttons(text: str, buttons: Sequence[Button]) -> dict[str, Any]:
+    """WHATSAPP.md 4: an interactive message of type button."""
+    replies = [{"type": "reply", "reply": {"id": button.id, "title": button.title}} for button in buttons]
+    return {
+        "type": "interactive",
+        "interactive": {"type": "button", "body": {"text": text}, "action": {"buttons": replies}},
+    }
 
 
 def _purpose(reply: Reply) -> str:
@@ -127,4 +159,5 @@ def _trace(reply: Reply, started: int) -> Trace:
         error=reply.error,
         knowledge_version=reply.knowledge_version,
         started_at=started,
+        topic=reply.topic,
     )

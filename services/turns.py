@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 class TurnOptions:
     """Limits of turns. A message older than `reply_max_age_seconds` gets no answer.
 
+    `admins` are phones (digits) and BSUIDs.
     `longest_wait_seconds` is more than the batcher's cap and any pause after a failed turn: what is due later was
     dated by a clock that was wrong.
     """
@@ -44,6 +45,7 @@ class TurnOptions:
     look_ahead_seconds: float = 30.0
     longest_wait_seconds: float = 60.0
     sweep_limit: int = 500
+    admins: frozenset[str] = frozenset()
 
 
 class Turns:
@@ -188,7 +190,7 @@ class Turns:
         unread = closed_unread(held, self._responder, oldest, started)
         if unread is not None:
             return unread
-        reply: Reply = await self._responder.respond(to_burst(held, oldest))
+        reply: Reply = await self._responder.respond(to_burst(held, oldest, self._options.admins))
         return ending_of(held, reply, oldest, started)
 
     async def _heartbeat(self, held: Claim, thinking: asyncio.Task[Ending]) -> None:

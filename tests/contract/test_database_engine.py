@@ -225,12 +225,13 @@ def fill_every_table(connection: sqlite3.Connection) -> list[str]:
         )
     ]
     chosen = {"mode": "bot", "status": "received", "state": "queued", "outcome": "closed", "purpose": "reply"}
+    chosen |= {"action": "answer", "kind": "add"}
     special = {
         ("inbox_events", "state"): "waiting",
         ("send_attempts", "state"): "started",
         ("messages", "reason"): None,
     }
-    special |= {("documents", "status"): "ready", ("messages", "turn_id"): "1"}
+    special |= {("proposals", "state"): "open", ("documents", "status"): "ready", ("messages", "turn_id"): "1"}
     for table in tables:
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
         values = [special.get((table, name), chosen.get(name, "1")) for _, name, *_ in columns]

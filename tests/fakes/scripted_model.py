@@ -14,7 +14,9 @@ class ScriptedModel:
         self.answers: list[str | dict[str, Any] | ModelError] = list(answers)
         self.asked: list[tuple[str, str]] = []
 
-    async def complete(self, system: str, user: str) -> Completion:
+    async def complete(
+        self, system: str, user: str, *, business_id: str = "", knowledge_version: int | None = None
+    ) -> Completion:
         self.asked.append((system, user))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, ModelError):

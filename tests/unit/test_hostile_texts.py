@@ -2,6 +2,7 @@ import random
 import sys
 from collections.abc import Iterator
 from types import FrameType
+from typing import Self
 
 import pytest
 
@@ -47,7 +48,7 @@ def hostile_texts() -> Iterator[str]:
 class Work:
     """Counts the calls made inside its block."""
 
-    def __enter__(self) -> "Work":
+    def __enter__(self) -> Self:
         self.calls = 0
         sys.setprofile(self._count)
         return self
