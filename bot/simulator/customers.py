@@ -4,7 +4,7 @@ import re
 import zlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")  # WHATSAPP.md 3.1
@@ -12,9 +12,27 @@ UNSEEN_LIMIT = 100
 PROGRESS = {"": 0, "sent": 1, "delivered": 2, "read": 3, "failed": 4}
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file on a bubble. `kind` is image, video, audio, voice, document or sticker; `media_id` is the store's.
+
+    A file that was sent by link has a `link` and no `media_id`: nobody but its host has it.
+    """
+
+    kind: str
+    mime_type: str
+    size: int = 0
+    filename: str | None = None
+    media_id: str | None = None
+    link: str | None = None
+
+
 @dataclass(slots=True)
 class Bubble:
-    """One message on a customer's phone. `status` is "", sent, delivered, read or failed; `buttons` are (id, title)."""
+    """One message on a customer's phone. `status` is "", sent, delivered, read or failed; `buttons` are (id, title).
+
+    `kind` is the message's type; what the page cannot draw, it shows by `text`.
+    """
 
     wamid: str
     by_customer: bool
@@ -26,6 +44,8 @@ class Bubble:
     menu: str | None = None
     header: str | None = None
     footer: str | None = None
+    kind: str = "text"
+    attachment: Attachment | None = None
 
     def shown(self, customer: str) -> dict[str, Any]:
         """As the page takes it."""
@@ -41,6 +61,8 @@ class Bubble:
             "menu": self.menu,
             "header": self.header,
             "footer": self.footer,
+            "kind": self.kind,
+            "attachment": asdict(self.attachment) if self.attachment else None,
         }
 
 

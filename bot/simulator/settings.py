@@ -13,7 +13,7 @@ class SimulatorSettings:
     `country_code` is what a `to` without "+" gets in front (WHATSAPP.md 4.1).
     `webhook_batch` is how many waiting updates may share a POST; `webhook_connections` how many POSTs run at once
     (what concerns one customer stays in order, unless a fault or a retry mixes it).
-    `keep_*` bound the memory: messages a customer, accepted messages in all, customers.
+    `keep_*` bound the memory: messages a customer, accepted messages in all, customers, files.
     `server_url` and `admin_token` let the page add files to the knowledge; without them it does not offer that.
     """
 
@@ -39,6 +39,7 @@ class SimulatorSettings:
     keep_messages: int = 500
     keep_sent: int = 50_000
     keep_customers: int = 20_000
+    keep_media_bytes: int = 256 * 1024 * 1024
     server_url: str | None = None
     admin_token: str | None = field(default=None, repr=False)
     suggestions: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from uuid import UUID
 from bot.simulator.customers import Customer, Customers, SentMessage
 from bot.simulator.faults import Faults
 from bot.simulator.feed import Feed
+from bot.simulator.media_store import MediaStore
 from bot.simulator.settings import SimulatorSettings
 from bot.simulator.webhook_sender import WebhookSender
 from database.clock import Clock
@@ -28,6 +29,7 @@ class World:
         self.dice = dice
         self.faults = Faults(dice)
         self.feed = Feed()
+        self.media = MediaStore(settings.keep_media_bytes)
         self.customers = Customers(settings.keep_customers, settings.keep_messages)
         self.webhooks = WebhookSender(settings, clock, dice, self.faults)
         self.sent: deque[SentMessage] = deque(maxlen=settings.keep_sent)
