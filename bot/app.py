@@ -98,11 +98,11 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         directory = await stack.enter_async_context(
             owned_directory(settings.concierge_data_dir, clock=clock, wait_seconds=settings.concierge_lock_wait_seconds)
         )
-        knowledge = await stack.enter_async_context(
-            running_knowledge(directory.path, settings, clock, dice, metrics, model=outside.model)
-        )
         chat = await stack.enter_async_context(_open_chat(directory.path, settings, metrics))
         await chat.write(ensure_default(settings.whatsapp_phone_number_id, clock.now()))
+        knowledge = await stack.enter_async_context(
+            running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat, model=outside.model)
+        )
         line = _line(await stack.enter_async_context(aiohttp.ClientSession()), settings)
         conversation = await stack.enter_async_context(
             running_conversation(chat, knowledge.responder, line, clock, dice, metrics, _conversation_options(settings))

@@ -58,11 +58,12 @@ async def running_knowledge(
     dice: random.Random,
     metrics: Metrics,
     *,
+    chat: Database,
     model: LanguageModel | None = None,
 ) -> AsyncIterator[RunningKnowledge]:
     """Open the knowledge of a data directory that the caller owns, and go on with what was left undone.
 
-    `model` None means: as the settings say.
+    `chat` is the directory's concierge.db, open. `model` None means: as the settings say.
     """
     async with AsyncExitStack() as stack:
         # the child process starts while everything else opens

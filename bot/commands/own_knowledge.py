@@ -55,8 +55,8 @@ async def own_knowledge(settings: Settings, business: str, clock: Clock) -> Asyn
         options = DatabaseOptions("chat", busy_timeout_seconds=settings.concierge_busy_timeout_seconds)
         async with Database.open(directory.path / DATABASE_FILES["chat"], options, metrics) as chat:
             owner = await _business(chat, business, settings.whatsapp_phone_number_id, clock)
-        async with running_knowledge(directory.path, settings, clock, dice, metrics) as knowledge:
-            yield OwnDoor(knowledge, owner)
+            async with running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat) as knowledge:
+                yield OwnDoor(knowledge, owner)
 
 
 async def _business(chat: Database, slug: str, number_id: str, clock: Clock) -> Business:

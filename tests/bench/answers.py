@@ -11,9 +11,11 @@ from typing import Any
 
 from agents.ports import Burst
 from agents.query_agent import REPLY_CHARACTERS, QueryAgent
+from bot.data_directory import DATABASE_FILES
 from bot.knowledge import RunningKnowledge, running_knowledge
 from bot.settings import Settings
 from database.clock import SystemClock
+from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
 from tests.bench.figures import Figure
 from tests.shared import SHARED
@@ -87,8 +89,14 @@ async def _knowing(businesses: Mapping[str, Mapping[str, bytes]]) -> AsyncIterat
     """The real knowledge, ingestion and index of `concierge serve`, with these files by business, all ready."""
     settings = Settings(openai_api_key="", concierge_embedder="wordllama", _env_file=None)  # type: ignore[arg-type,call-arg]
     with TemporaryDirectory() as directory:
-        opened = running_knowledge(Path(directory), settings, SystemClock(), random.Random(1), Metrics())
-        async with opened as knowledge:
+        metrics = Metrics()
+        chat_file = Path(directory) / DATABASE_FILES["chat"]
+        async with (
+            Database.open(chat_file, DatabaseOptions("chat"), metrics) as chat,
+            running_knowledge(
+                Path(directory), settings, SystemClock(), random.Random(1), metrics, chat=chat
+            ) as knowledge,
+        ):
             for business_id, files in businesses.items():
                 for filename, content in files.items():
                     await knowledge.ingestion.accept(business_id, filename, _pieces(content))
