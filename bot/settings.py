@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     whatsapp_phone_number_id: str = ""
     whatsapp_verify_token: SecretStr = SecretStr("")
     whatsapp_app_secret: SecretStr = SecretStr("")
+    whatsapp_business_account_id: str = ""
     whatsapp_api_url: str = "https://graph.facebook.com"
     whatsapp_api_version: str = "v26.0"
 
@@ -101,6 +102,8 @@ class Settings(BaseSettings):
     concierge_parser_processes: int = Field(default=2, ge=1, le=64)
     concierge_parser_seconds: Seconds = 120.0
     concierge_parser_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)
+
+    concierge_check_timeout_seconds: Seconds = 10.0
 
     concierge_log_level: Literal["debug", "info", "warning", "error"] = "info"
     concierge_metrics_public: bool = False
@@ -156,6 +159,13 @@ class Settings(BaseSettings):
     def _meta_id(cls, value: str) -> str:
         if not re.fullmatch(r"[0-9]*", value):
             raise ValueError("must be the number's id at Meta (digits only), not the phone number itself")
+        return value
+
+    @field_validator("whatsapp_business_account_id")
+    @classmethod
+    def _account_id(cls, value: str) -> str:
+        if not re.fullmatch(r"[0-9]*", value):
+            raise ValueError("must be the WhatsApp Business Account's id at Meta (digits only)")
         return value
 
     @field_validator("whatsapp_api_version")

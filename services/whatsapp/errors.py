@@ -4,6 +4,7 @@ WhatsAppError
 ├── PayloadError               what Meta sent us
 │   ├── UnsplittableError      a webhook body that is no envelope: kept raw, answered 200
 │   └── MeaninglessEventError  an event without its essentials: a dead letter
+├── AccountError               a question about token, number or account: refused, or not answered
 └── SendError                  what we sent to Meta
     ├── RefusedError           a definite no: the message did not go; `retry_class` says what may come next
     ├── NotSentError           no byte of it left: it may be sent again
@@ -27,6 +28,22 @@ class UnsplittableError(PayloadError):
 
 class MeaninglessEventError(PayloadError):
     """An event that lacks what it would need to mean anything."""
+
+
+class AccountError(WhatsAppError):
+    """Meta did not tell what we asked it. `code` and `subcode` are Meta's; both None when no answer came at all.
+
+    `details` are Meta's words, without the token.
+    """
+
+    def __init__(
+        self, details: str, code: int | None = None, subcode: int | None = None, http_status: int | None = None
+    ) -> None:
+        super().__init__(details if code is None else f"{details} (code {code})")
+        self.details = details
+        self.code = code
+        self.subcode = subcode
+        self.http_status = http_status
 
 
 class SendError(WhatsAppError):
