@@ -28,12 +28,13 @@ def read_answer(completion: Completion, kind: type[T]) -> T:
     try:
         return kind.model_validate_json(fenced.group(1) if fenced else completion.text)
     except ValidationError as exc:
+        completion.reject()
         raise NonsenseError(completion.usage) from exc
 
 
 def with_prompt(completion: Completion, prompt: Prompt) -> Completion:
-    """The completion, with the prompt's hash in its usage."""
-    return replace(completion, usage=replace(completion.usage, prompt_hash=prompt.hash))
+    """The completion, with the hash of its system prompt in its usage: as it was sent, or else as it is on file."""
+    return replace(completion, usage=replace(completion.usage, prompt_hash=completion.usage.prompt_hash or prompt.hash))
 
 
 def as_material(**parts: object) -> str:

@@ -1,5 +1,6 @@
 """What the agents need from others, and what they give, in their own words."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -120,10 +121,19 @@ class Topics(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """A reply button: `id` comes back when it is pressed; `title` has at most 20 characters (WHATSAPP.md 4)."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """`text` is Markdown in the customer's language. Without knowledge, `answered` is False and `sources` empty.
 
     `error` says why the model's word was not used, if it was asked; `knowledge_version` what was searched.
+    `buttons` are what a question back offers; `facts` are what the model heard the customer say of themselves.
     """
 
     text: str
@@ -132,6 +142,8 @@ class Answer:
     usage: Usage = Usage()
     error: str | None = None
     knowledge_version: int | None = None
+    buttons: tuple[Button, ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,8 @@ class ProposalState(StrEnum):
     """What became of a change of knowledge that an admin was asked about."""
 
     OPEN = "open"
+    READING = "reading"
+    """Said yes to; a document of it is still being read, and its admin will be told."""
     DONE = "done"
     DROPPED = "dropped"
 
@@ -173,14 +187,6 @@ class Proposal:
     id: str
     kind: str
     details: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A reply button: `id` comes back when it is pressed; `title` has at most 20 characters (WHATSAPP.md 4)."""
-
-    id: str
-    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +224,17 @@ class Knowledge(Protocol):
         ...
 
 
+def _nothing() -> None:
+    """What rejecting an answer does that nobody remembers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a chat model said, and its price."""
+    """What a chat model said, and its price. Whoever finds it useless calls `reject`: it is not given again."""
 
     text: str
     usage: Usage = Usage()
+    reject: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
 
 class ModelError(Exception):

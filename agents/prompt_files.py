@@ -18,4 +18,9 @@ class Prompt:
 def load_prompt(name: str) -> Prompt:
     """The prompt `agents/prompts/<name>.md`. Reads a file: for constants of modules."""
     text = files("agents").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
-    return Prompt(text, hashlib.sha256(text.encode()).hexdigest()[:_HASH_LETTERS])
+    return Prompt(text, prompt_hash(text))
+
+
+def prompt_hash(text: str) -> str:
+    """The hash of a system prompt, all of it, also of what was filled in."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_HASH_LETTERS]
