@@ -7,8 +7,8 @@ from functools import lru_cache
 # Scripts whose words are not spaced: Thai, Lao, Khmer, Myanmar, kana, Han, hangul. They compare as character pairs.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 # A combining mark is a part of its word: without them the vowel signs of Hindi or Tamil would cut words apart.
-_INDIC = "\u0900-\u0963\u0966-\u096f\u0971-\u0dff"
-_WORD = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[{_INDIC}])+")
+INDIC = "\u0900-\u0963\u0966-\u096f\u0971-\u0dff"
+_WORD = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[{INDIC}])+")
 _UNSPACED_START = re.compile(rf"[{UNSPACED}]")
 _BEGINS_UNSPACED = re.compile(rf"[\W\d]*[{UNSPACED}]")
 # Latin, Greek and Cyrillic accents, and the optional vowel marks of Hebrew and Arabic.

@@ -150,6 +150,7 @@ def _conversation_options(settings: Settings) -> ConversationOptions:
             lease_seconds=settings.concierge_turn_lease_seconds,
             longest_wait_seconds=settings.concierge_batch_max_seconds + 60,
             reply_max_age_seconds=settings.concierge_reply_max_age_seconds,
+            admins=settings.concierge_admin_contacts,
         ),
         delivery=DeliveryOptions(
             grace_seconds=settings.concierge_delivery_grace_seconds,
@@ -181,6 +182,8 @@ def _api_needs(
         requests_per_second=settings.concierge_api_rate,
         max_upload_files=settings.concierge_max_upload_files,
         wake_intake=conversation.intake.wake,
+        passages=knowledge.database,
+        word_marks=knowledge.word_marks,
     )
 
 

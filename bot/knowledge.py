@@ -14,6 +14,7 @@ from agents.ports import LanguageModel, Responder
 from agents.query_agent import QueryAgent
 from agents.responder import BurstResponder
 from agents.sentences import Sentences
+from agents.word_marks import WordMarks
 from bot.data_directory import DATABASE_FILES
 from bot.health import Check, Component, State
 from bot.settings import Settings
@@ -48,6 +49,7 @@ class RunningKnowledge:
     responder: Responder
     asker: QueryAgent
     check: Check
+    word_marks: WordMarks
 
 
 @asynccontextmanager
@@ -88,7 +90,7 @@ async def running_knowledge(
             # so that the first customer does not wait for it; nobody waits for it at the start either
             loading = asyncio.create_task(embedder.load(), name="load the embedder")
             stack.push_async_callback(asyncio.wait, {loading})
-        yield RunningKnowledge(database, index, ingestion, responder, asker, _check(index))
+        yield RunningKnowledge(database, index, ingestion, responder, asker, _check(index), WordMarks(packs))
 
 
 def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:

@@ -59,20 +59,22 @@ FROM conversations v JOIN contacts c ON c.id = v.contact_id
 
 
 def conversations_of(
-    business_id: str, limit: int, after: tuple[int, str] | None = None
+    business_id: str, limit: int, after: tuple[int, str] | None = None, contact: str | None = None
 ) -> Unit[list[ConversationView]]:
     """The conversations of a business, the newest first by when they began: an order that no message changes.
 
-    `after` is (created_at, id) of the last one of the page before.
+    `after` is (created_at, id) of the last one of the page before. `contact` leaves only those with the customer of
+    this phone (digits) or BSUID.
     """
 
     async def unit(transaction: Transaction) -> list[ConversationView]:
         older = "" if after is None else " AND (v.created_at, v.id) < (:created_at, :id)"
         created_at, last = after or (0, "")
+        whose = "" if contact is None else " AND (c.phone = :contact OR c.bsuid = :contact)"
         rows = await transaction.all(
-            f"{_CONVERSATION} WHERE v.business_id = :business{older}"
+            f"{_CONVERSATION} WHERE v.business_id = :business{older}{whose}"
             " ORDER BY v.created_at DESC, v.id DESC LIMIT :limit",
-            {"business": business_id, "limit": limit, "created_at": created_at, "id": last},
+            {"business": business_id, "limit": limit, "created_at": created_at, "id": last, "contact": contact},
         )
         return [_conversation(row) for row in rows]
 

@@ -13,14 +13,15 @@ from database.conversation_views import conversations_of, messages_of, switch_mo
 
 
 async def list_conversations(request: web.Request) -> web.Response:
-    """A page of the conversations of a business."""
+    """A page of the conversations of a business; `?contact=` finds those with a phone or BSUID."""
     business = await business_of(request)
     limit, cursor = page_limit(request), page_cursor(request)
     after = None
     if cursor:
         created_at, last = decode_cursor(cursor, int, str)
         after = (int(created_at), str(last))
-    found = await request.app[API].chat.read(conversations_of(business.id, limit + 1, after))
+    contact = request.query.get("contact", "").removeprefix("+").strip() or None
+    found = await request.app[API].chat.read(conversations_of(business.id, limit + 1, after, contact))
     page = found[:limit]
     following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
     return answered(ConversationPage(conversations=[ConversationOut.of(each) for each in page], next_cursor=following))

@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from agents.ports import Answer, Knowledge
+from agents.word_marks import WordMarks
 from database.clock import Clock
 from database.engine import Database
 from database.records import Document
@@ -46,6 +47,7 @@ class ApiNeeds:
 
     `tokens` maps the name of a key (for limits and the audit log) to its bearer token. `requests_per_second` holds
     for each of them. `wake_intake` tells intake that events wait.
+    `passages` is knowledge.db, for the passages that a turn answered from.
     """
 
     chat: Database
@@ -57,6 +59,8 @@ class ApiNeeds:
     requests_per_second: float
     max_upload_files: int
     wake_intake: Callable[[], None]
+    passages: Database
+    word_marks: WordMarks
 
 
 API: web.AppKey[ApiNeeds] = web.AppKey("api", ApiNeeds)

@@ -32,7 +32,10 @@ class Security(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A route: what it takes, what it answers. `refusals` are statuses beyond those that every such route has."""
+    """A route: what it takes, what it answers. `queries` must be given, `filters` may be.
+
+    `refusals` are statuses beyond those that every such route has.
+    """
 
     method: str
     path: str
@@ -45,6 +48,7 @@ class Described:
     paged: bool = False
     media: str | None = None
     queries: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
     security: Security = Security.KEY
     refusals: tuple[HTTPStatus, ...] = ()
 
@@ -106,6 +110,7 @@ def _name(route: Described) -> str:
 def _parameters(route: Described) -> list[dict[str, Any]]:
     found = [_parameter(name, "path", required=True) for name in re.findall(r"{(\w+)}", route.path)]
     found += [_parameter(name, "query", required=True) for name in route.queries]
+    found += [_parameter(name, "query", required=False) for name in route.filters]
     if route.paged:
         limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT}
         found.append({"name": "limit", "in": "query", "required": False, "schema": limit})

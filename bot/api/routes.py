@@ -24,6 +24,7 @@ from bot.api.schemas import (
     PassagesOut,
     RetriedOut,
 )
+from bot.api.turns import TurnDetailOut, TurnPage, get_turn, list_turns
 from database.clock import Clock
 
 RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,13 +48,22 @@ SERVED: tuple[tuple[Described, RouteHandler], ...] = (
     (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
     (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
     (
-        Described("GET", f"{BUSINESS}/conversations", "List conversations.", ConversationPage, paged=True),
+        Described(
+            "GET",
+            f"{BUSINESS}/conversations",
+            "List conversations.",
+            ConversationPage,
+            paged=True,
+            filters=("contact",),
+        ),
         list_conversations,
     ),
     (
         Described("GET", f"{V1}/conversations/{{id}}/messages", "List messages.", MessagePage, paged=True),
         list_messages,
     ),
+    (Described("GET", f"{V1}/conversations/{{id}}/turns", "List turns.", TurnPage, paged=True), list_turns),
+    (Described("GET", f"{V1}/turns/{{id}}", "Look at a turn and its passages.", TurnDetailOut), get_turn),
     (
         Described(
             "PATCH",

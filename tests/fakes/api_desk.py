@@ -1,5 +1,6 @@
 """A real API server on a socket, with a knowledge desk behind it that keeps documents in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -7,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from agents.language_packs import load_language_packs
 from agents.ports import Answer
+from agents.word_marks import WordMarks
 from bot.api.needs import API, ApiNeeds
 from bot.api.routes import install_api
 from bot.health import HEALTH, Check, HealthNeeds, install_health
@@ -117,6 +120,7 @@ async def api_desk(
     checks: dict[str, Check] | None = None,
     metrics_public: bool = False,
     tokens: Mapping[str, str] | None = None,
+    passages: Database | None = None,
 ) -> AsyncIterator[Desk]:
     """Serve API and health on a free port; the client carries the admin token unless told otherwise."""
     business = await chat.write(ensure_default("10001", clock.now()))
@@ -136,6 +140,8 @@ async def api_desk(
         requests_per_second=requests_per_second,
         max_upload_files=3,
         wake_intake=lambda: wakes.append(True),
+        passages=passages or chat,
+        word_marks=WordMarks(await asyncio.to_thread(load_language_packs)),
     )
     app[HEALTH] = HealthNeeds(checks or {}, metrics.registry, tokens, metrics_public=metrics_public)
     headers = {"Authorization": f"Bearer {ADMIN}"}
