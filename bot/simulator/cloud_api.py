@@ -1,18 +1,18 @@
-"""The Graph API of the simulated WhatsApp: `POST /{version}/{phone_number_id}/messages` (WHATSAPP.md 4)."""
+"""The Graph API of the simulated WhatsApp: `POST /{version}/{phone_number_id}/messages` and `/{id}` (WHATSAPP.md 4)."""
 
-import hmac
-import json
 from typing import Any
 
 from aiohttp import web
 
+from bot.simulator.account import MESSAGING
+from bot.simulator.account_api import PREFIX, AccountApi
 from bot.simulator.faults import Fault, FaultKind
+from bot.simulator.graph_door import GraphDoor, answered, hung_up, no_such_object, read_object
 from bot.simulator.message_taker import MessageTaker
 from bot.simulator.refusals import MetaRefusalError, refusal_document
 from bot.simulator.world import World
 
 SERVER_ERROR = 500
-TRACE_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 
 class CloudApi:
@@ -21,74 +21,50 @@ class CloudApi:
     def __init__(self, world: World, taker: MessageTaker) -> None:
         self._world = world
         self._taker = taker
-        self._authorization = f"Bearer {world.settings.access_token}".encode()
+        self._door = GraphDoor(world)
+        self._account = AccountApi(world, self._door)
 
     def routes(self) -> list[web.RouteDef]:
         """What a business calls."""
-        return [web.post(r"/{version:v\d+\.\d+}/{number_id}/messages", self._messages)]
+        return [
+            web.post(PREFIX + "/{id}/messages", self._door.guarded("messages", self._messages)),
+            *self._account.routes(),
+            web.get(PREFIX + "/{id}", self._door.guarded("node", self._node)),
+        ]
+
+    async def _node(self, request: web.Request) -> web.StreamResponse:
+        found = self._account.node(request)
+        if found is None:
+            raise no_such_object(request, request.match_info["id"])
+        return found
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
-        faults = self._world.faults
-        if faults.strikes(FaultKind.DOWN):
-            return self._hung_up(request)
-        body = await request.read()
-        try:
-            self._check_token(request)
-            envelope = self._envelope(request, body)
-            if envelope.get("status") == "read":
-                return _json(self._taker.mark_read(envelope))
-            if refused := faults.strikes(FaultKind.REFUSED):
-                raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
-            return await self._send(request, envelope)
-        except MetaRefusalError as refusal:
-            self._world.counts["refused"] += 1
-            return self._no(refusal.code, refusal.details, refusal.status)
+        if request.match_info["id"] != self._world.settings.phone_number_id:
+            raise no_such_object(request, request.match_info["id"])
+        envelope = await read_object(request)
+        self._door.check_scope(MESSAGING)
+        if envelope.get("status") == "read":
+            return answered(self._taker.mark_read(envelope))
+        return await self._send(request, envelope)
 
     async def _send(self, request: web.Request, envelope: dict[str, Any]) -> web.StreamResponse:
-        taken = self._taker.take(envelope)
         faults = self._world.faults
-        if faults.strikes(FaultKind.STATUS_FIRST):
+        addressee = self._taker.addressee(envelope)
+        if refused := faults.strikes(FaultKind.REFUSED, addressee):
+            raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
+        taken = self._taker.take(envelope)
+        if faults.strikes(FaultKind.STATUS_FIRST, addressee):
             await self._taker.report_now(taken)
         else:
             self._taker.report(taken)
-        if faults.strikes(FaultKind.ANSWER_LOST):
-            return self._hung_up(request)
-        if fault := faults.strikes(FaultKind.ANSWER_500):
+        if faults.strikes(FaultKind.ANSWER_LOST, addressee):
+            return hung_up(request)
+        if fault := faults.strikes(FaultKind.ANSWER_500, addressee):
             return self._broken(fault)
-        if slow := faults.strikes(FaultKind.SLOW):
+        if slow := faults.strikes(FaultKind.SLOW, addressee):
             await self._world.clock.sleep(slow.seconds)
-        return _json(taken.answer)
-
-    def _check_token(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, self._authorization):
-            raise MetaRefusalError(190, "The access token could not be decrypted.")
-
-    def _envelope(self, request: web.Request, body: bytes) -> dict[str, Any]:
-        if request.match_info["number_id"] != self._world.settings.phone_number_id:
-            raise MetaRefusalError(33, "The phone number does not exist or may not be used with this token.")
-        try:
-            envelope = json.loads(body)
-        except (ValueError, RecursionError):
-            raise MetaRefusalError(100, "The body is not JSON.") from None
-        if not isinstance(envelope, dict):
-            raise MetaRefusalError(100, "The body is not an object.")
-        return envelope
-
-    def _no(self, code: int, details: str, status: int) -> web.Response:
-        trace_id = "A" + "".join(self._world.dice.choices(TRACE_LETTERS, k=22))
-        return _json(refusal_document(code, details, trace_id), status)
+        return answered(taken.answer)
 
     def _broken(self, fault: Fault) -> web.Response:
-        return self._no(fault.code, "The simulator took this and was asked to say so.", SERVER_ERROR)
-
-    @staticmethod
-    def _hung_up(request: web.Request) -> web.StreamResponse:
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
-
-
-def _json(document: dict[str, Any], status: int = 200) -> web.Response:
-    body = json.dumps(document, separators=(",", ":")).encode()
-    return web.Response(body=body, status=status, content_type="application/json")
+        details = "The simulator took this and was asked to say so."
+        return answered(refusal_document(fault.code, details, self._door.trace_id()), SERVER_ERROR)

@@ -1,6 +1,7 @@
-"""Faults on demand: scripted for the next few, or by chance with seeded dice."""
+"""Faults on demand: scripted for the next few, by rule for one customer or call, or by chance with seeded dice."""
 
 import random
+from collections import Counter
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,23 +15,37 @@ class FaultKind(StrEnum):
     ANSWER_LOST = "answer_lost"  # taken, then the connection ends without an answer
     ANSWER_500 = "answer_500"  # taken, answered 500 with `code`
     SLOW = "slow"  # taken, answered after `seconds`
+    HELD = "held"  # taken, and `message_status` says held_for_quality_assessment
     FAILED_LATER = "failed_later"  # accepted, then the status `failed` with `code`
     STATUS_FIRST = "status_first"  # the statuses arrive before the answer
+    STATUS_LATE = "status_late"  # every status waits `seconds` more
+    STATUS_DOUBLE = "status_double"  # every status comes `times` in all
+    STATUS_SHUFFLE = "status_shuffle"  # read may come before delivered, delivered before sent
+    STATUS_SKIP = "status_skip"  # `delivered` is left out, `read` follows at once
     STATUS_LOST = "status_lost"  # accepted and delivered, but no status ever comes
     WEBHOOK_DELAY = "webhook_delay"  # an update waits `seconds`
     WEBHOOK_DUPLICATE = "webhook_duplicate"  # an update is posted `times` in all
     WEBHOOK_SHUFFLE = "webhook_shuffle"  # updates come in any order, each up to `seconds` late
+    WEBHOOK_FORGED = "webhook_forged"  # before an update, a stranger posts it with a wrong signature
 
 
 DEFAULT_CODES = {FaultKind.REFUSED: 131016, FaultKind.ANSWER_500: 131000, FaultKind.FAILED_LATER: 131026}
+CALLS = frozenset(
+    {"any", "messages", "media", "message_templates", "phone_numbers", "subscribed_apps", "debug_token", "node"}
+)
 FRACTIONS = frozenset({"probability", "seconds"})
 WHOLES = frozenset({"next", "code", "times"})
+TEXTS = frozenset({"customer", "call"})
 MOST = 10_000_000
 
 
 @dataclass(slots=True)
 class Fault:
-    """A kind and how often it strikes: the `next` few times for certain, each time with `probability` beyond."""
+    """A kind and how often it strikes: the `next` few times for certain, each time with `probability` beyond.
+
+    With `customer` (phone or BSUID) it strikes only what concerns that person. `call` is which calls of the Graph
+    API DOWN and REFUSED strike: one of CALLS ("node" is `GET` and `DELETE /{id}`).
+    """
 
     kind: FaultKind
     probability: float = 0.0
@@ -38,43 +53,60 @@ class Fault:
     code: int = 0
     seconds: float = 0.0
     times: int = 2
+    customer: str | None = None
+    call: str = "messages"
 
     def __post_init__(self) -> None:
         self.code = self.code or DEFAULT_CODES.get(self.kind, 0)
+        if self.customer is not None:
+            self.customer = self.customer.removeprefix("+")
+
+    def concerns(self, customer: str | None, call: str) -> bool:
+        """Whether it may strike here."""
+        return self.call in {call, "any"} and self.customer in {None, customer}
 
 
 class Faults:
-    """At most one fault of each kind. Without faults no dice are rolled."""
+    """At most one fault of each kind, customer and call. Without faults no dice are rolled."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
-        self._faults: dict[FaultKind, Fault] = {}
+        self._faults: dict[FaultKind, list[Fault]] = {}
 
     def set(self, kind: FaultKind, **how: Any) -> None:
-        """Ask for a fault, in place of what was asked of this kind before; the keywords are Fault's."""
+        """Ask for a fault, in place of what was asked of its kind, customer and call; the keywords are Fault's."""
         self.put(Fault(kind, **how))
 
     def put(self, fault: Fault) -> None:
         """The same with a fault that is made already."""
-        self._faults[fault.kind] = fault
+        place = (fault.customer, fault.call)
+        others = [one for one in self._faults.get(fault.kind, []) if (one.customer, one.call) != place]
+        # What is for one customer goes before what is for all.
+        self._faults[fault.kind] = sorted([*others, fault], key=lambda one: one.customer is None)
 
-    def clear(self) -> None:
-        """Behave from now on."""
-        self._faults.clear()
+    def clear(self, kind: FaultKind | None = None) -> None:
+        """Behave from now on, in all or in one kind."""
+        if kind is None:
+            self._faults.clear()
+        else:
+            self._faults.pop(kind, None)
 
-    def strikes(self, kind: FaultKind) -> Fault | None:
+    def strikes(self, kind: FaultKind, customer: str | None = None, call: str = "messages") -> Fault | None:
         """The fault, when it happens this time."""
-        fault = self._faults.get(kind)
-        if fault is None:
-            return None
-        if fault.next > 0:
-            fault.next -= 1
-            return fault
-        return fault if fault.probability and self._dice.random() < fault.probability else None
+        for fault in self._faults.get(kind, ()):
+            if fault.concerns(customer, call) and self._strikes_now(fault):
+                return fault
+        return None
 
     def listed(self) -> list[dict[str, Any]]:
         """As JSON, also accepted by `read_fault`."""
-        return [asdict(fault) for fault in self._faults.values()]
+        return [asdict(fault) for faults in self._faults.values() for fault in faults]
+
+    def _strikes_now(self, fault: Fault) -> bool:
+        if fault.next > 0:
+            fault.next -= 1
+            return True
+        return bool(fault.probability) and self._dice.random() < fault.probability
 
 
 def read_fault(value: Any) -> Fault:
@@ -82,11 +114,21 @@ def read_fault(value: Any) -> Fault:
     kind = value.get("kind") if isinstance(value, dict) else None
     if kind not in set(FaultKind):
         raise ValueError(f"a fault is an object whose kind is one of {', '.join(FaultKind)}")
-    numbers = {name: number for name, number in value.items() if name != "kind"}
-    for name, number in numbers.items():
-        allowed = (int, float) if name in FRACTIONS else (int,)
-        if name not in FRACTIONS | WHOLES or type(number) not in allowed or not 0 <= number <= MOST:
-            raise ValueError(f"{name} is not a number that a fault takes")
-    if numbers.get("probability", 0) > 1:
+    how = {name: wanted for name, wanted in value.items() if name != "kind"}
+    for name, wanted in how.items():
+        _check(name, wanted)
+    return Fault(FaultKind(kind), **how)
+
+
+def _check(name: str, wanted: Any) -> None:
+    if name in TEXTS:
+        if wanted is None and name == "customer":
+            return
+        if not isinstance(wanted, str) or (name == "call" and wanted not in CALLS):
+            raise ValueError(f"customer is a phone or BSUID, call one of {', '.join(sorted(CALLS))}")
+        return
+    allowed = (int, float) if name in FRACTIONS else (int,)
+    if name not in FRACTIONS | WHOLES or type(wanted) not in allowed or not 0 <= wanted <= MOST:
+        raise ValueError(f"{name} is not a number that a fault takes")
+    if name == "probability" and wanted > 1:
         raise ValueError("probability is 0 to 1")
-    return Fault(FaultKind(kind), **numbers)

@@ -51,6 +51,11 @@ class MessageTaker:
             self._world.feed.tell("message", bubble.shown(customer.id))
         return Taken(_answer(send, customer, wamid), send, bubble, customer)
 
+    def addressee(self, envelope: dict[str, Any]) -> str | None:
+        """Whom faults for one customer know the recipient by: the phone's digits or the BSUID."""
+        address = envelope.get("to") or envelope.get("recipient")
+        return address.removeprefix("+") if isinstance(address, str) else None
+
     def mark_read(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """Mark a customer's message and all before it as read; show "typing" if asked. Raises MetaRefusalError."""
         wamid, typing = envelope.get("message_id"), envelope.get("typing_indicator")

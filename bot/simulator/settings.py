@@ -13,6 +13,7 @@ class SimulatorSettings:
     `country_code` is what a `to` without "+" gets in front (WHATSAPP.md 4.1).
     `webhook_batch` is how many waiting updates may share a POST; `webhook_connections` how many POSTs run at once
     (what concerns one customer stays in order, unless a fault or a retry mixes it).
+    `subscribed`: whether the app gets the account's webhooks from the start (`POST /{account}/subscribed_apps`).
     `keep_*` bound the memory: messages a customer, accepted messages in all, customers, files.
     `server_url` and `admin_token` let the page add files to the knowledge; without them it does not offer that.
     """
@@ -24,6 +25,9 @@ class SimulatorSettings:
     business_name: str = "Business"
     display_phone_number: str = "15550783881"
     account_id: str = "102290129340398"
+    app_id: str = "670843887433847"
+    app_name: str = "Concierge"
+    subscribed: bool = True
     country_code: str = "1"
     host: str = "127.0.0.1"
     port: int = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.simulator.account import Account
 from bot.simulator.cloud_api import CloudApi
 from bot.simulator.control_api import ControlApi
 from bot.simulator.customer_side import CustomerSide
@@ -143,6 +144,11 @@ class Simulator:
     def faults(self) -> Faults:
         """Put faults in: `faults.set(FaultKind.REFUSED, next=3, code=131056)`."""
         return self._world.faults
+
+    @property
+    def account(self) -> Account:
+        """Token, permissions, number and subscription: change its fields, and the Graph API answers accordingly."""
+        return self._world.account
 
     async def _open(self, port: int) -> None:
         app = web.Application(client_max_size=UPLOAD_LIMIT)

@@ -103,6 +103,16 @@ class WebhookSender:
         self.answers[status] += 1
         return status
 
+    async def handshake(self, url: str, verify_token: str) -> bool:
+        """Whether a callback URL returns the challenge (WHATSAPP.md 1.1)."""
+        challenge = str(self._dice.randrange(10**9, 10**10))
+        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
+        try:
+            async with self._session.get(url, params=query) as answer:
+                return answer.status == HTTP_OK and await answer.text() == challenge
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
+            return False
+
     def _enqueue(self, event: WebhookEvent) -> None:
         # Copies go to lanes in turn, so that they meet in the business's door.
         number = self._next_lane if event.alone else zlib.crc32(event.customer_id.encode())

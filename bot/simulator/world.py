@@ -6,6 +6,7 @@ import random
 from collections import Counter, deque
 from uuid import UUID
 
+from bot.simulator.account import Account
 from bot.simulator.customers import Customer, Customers, SentMessage
 from bot.simulator.faults import Faults
 from bot.simulator.feed import Feed
@@ -27,6 +28,8 @@ class World:
         self.settings = settings
         self.clock = clock
         self.dice = dice
+        self.began_at = clock.now()
+        self.account = Account.of(settings)
         self.faults = Faults(dice)
         self.feed = Feed()
         self.media = MediaStore(settings.keep_media_bytes)

@@ -209,11 +209,12 @@ async def test_what_breaks_a_rule_is_refused_with_its_code(message, code):
 
 
 async def test_strangers_and_wrong_numbers_are_refused():
-    """A wrong token is 401 with code 190; a number that is not ours is code 33."""
+    """A wrong token is 401 with code 190; a number that is not ours is code 100 with subcode 33."""
     async with business() as meta:
         status, answer = await meta.post(reply(), headers={"Authorization": "Bearer wrong"})
         assert (status, answer["error"]["code"]) == (401, 190)
-        assert await meta.error_code(reply(), number="778") == 33
+        _, answer = await meta.post(reply(), number="778")
+        assert (answer["error"]["code"], answer["error"]["error_subcode"]) == (100, 33)
 
 
 async def test_a_bsuid_in_to_is_lost_without_a_word():

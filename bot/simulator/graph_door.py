@@ -1,0 +1,99 @@
+"""The door of the simulated Graph API: who may come in, which faults strike, and how a refusal is said."""
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from aiohttp import web
+
+from bot.simulator.account import MESSAGING
+from bot.simulator.faults import FaultKind
+from bot.simulator.refusals import MetaRefusalError
+from bot.simulator.world import World
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TRACE_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+TOKEN_EXPIRED = 463
+UNKNOWN_OBJECT = 33
+
+
+class GraphDoor:
+    """Guards every call of the business."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._authorization = f"Bearer {world.settings.access_token}".encode()
+
+    def guarded(self, call: str, handler: Handler) -> Handler:
+        """A handler behind token, faults and refusals. `call` is the name that faults know the call by."""
+
+        @wraps(handler)
+        async def guard(request: web.Request) -> web.StreamResponse:
+            faults = self._world.faults
+            if faults.strikes(FaultKind.DOWN, call=call):
+                return hung_up(request)
+            try:
+                self._check_token(request)
+                if call != "messages" and (refused := faults.strikes(FaultKind.REFUSED, call=call)):
+                    raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
+                return await handler(request)
+            except MetaRefusalError as refusal:
+                self._world.counts["refused"] += 1
+                return answered(refusal.document(self.trace_id()), refusal.status)
+
+        return guard
+
+    def trace_id(self) -> str:
+        """A new `fbtrace_id`."""
+        return "A" + "".join(self._world.dice.choices(TRACE_LETTERS, k=22))
+
+    def check_scope(self, scope: str) -> None:
+        """Refuse what the token has no permission for."""
+        if scope not in self._world.account.scopes:
+            code = 10 if scope == MESSAGING else 200
+            raise MetaRefusalError(code, f"The access token has no permission {scope}.")
+
+    def _check_token(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not given and "access_token" in request.query:
+            given = b"Bearer " + request.query["access_token"].encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, self._authorization):
+            raise MetaRefusalError(190, "The access token could not be decrypted.")
+        if self._world.account.expired(self._world.clock.now()):
+            raise MetaRefusalError(190, "Error validating access token: Session has expired.", TOKEN_EXPIRED)
+
+
+def no_such_object(request: web.Request, name: str) -> MetaRefusalError:
+    """What Graph says to an id that it does not know, or that the token may not see."""
+    return MetaRefusalError(
+        100,
+        f"Unsupported {request.method.lower()} request. Object with ID '{name}' does not exist, cannot be loaded due "
+        "to missing permissions, or does not support this operation",
+        UNKNOWN_OBJECT,
+    )
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The JSON object of a request. Raises MetaRefusalError."""
+    try:
+        envelope = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise MetaRefusalError(100, "The body is not JSON.") from None
+    if not isinstance(envelope, dict):
+        raise MetaRefusalError(100, "The body is not an object.")
+    return envelope
+
+
+def answered(document: Any, status: int = 200) -> web.Response:
+    """JSON as Graph sends it."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def hung_up(request: web.Request) -> web.StreamResponse:
+    """End the connection without a word."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

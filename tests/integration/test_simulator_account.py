@@ -1,0 +1,150 @@
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.simulator.faults import FaultKind
+from bot.simulator.settings import SimulatorSettings
+from bot.simulator.simulator import Simulator
+from tests.fakes.fake_clock import FakeClock
+
+ACCOUNT = "102290129340398"
+
+
+class Owner:
+    """Asks the simulated Graph API about account, number and token."""
+
+    def __init__(self, simulator: Simulator, clock: FakeClock, session: aiohttp.ClientSession) -> None:
+        self.simulator, self.clock, self.session = simulator, clock, session
+
+    async def ask(self, path: str, *, method: str = "GET", token: str = "token", body: Any = None) -> Any:
+        """The HTTP status and the JSON answer."""
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{self.simulator.url}/v26.0/{path}"
+        async with self.session.request(method, url, headers=headers, json=body) as answer:
+            return answer.status, await answer.json()
+
+    async def refusal(self, path: str, **more: Any) -> tuple[int, int, int | None]:
+        """HTTP status, code and subcode."""
+        status, answer = await self.ask(path, **more)
+        return status, answer["error"]["code"], answer["error"].get("error_subcode")
+
+
+@asynccontextmanager
+async def owner(**settings: Any) -> AsyncIterator[Owner]:
+    clock = FakeClock()
+    asked = SimulatorSettings("secret", "token", "777", "http://127.0.0.1:1", **settings)
+    async with aiohttp.ClientSession() as session, Simulator.running(clock, random.Random(7), asked) as simulator:
+        yield Owner(simulator, clock, session)
+
+
+async def test_a_token_says_what_it_may():
+    """debug_token names app, permissions and expiry of a token, and calls a foreign one invalid."""
+    async with owner() as meta:
+        meta.simulator.account.token_expires_at = meta.clock.now() + 60_000
+        status, answer = await meta.ask("debug_token?input_token=token")
+        assert status == 200
+        assert answer["data"]["is_valid"]
+        assert answer["data"]["expires_at"] == (meta.clock.now() + 60_000) // 1000
+        assert set(answer["data"]["scopes"]) == {"whatsapp_business_management", "whatsapp_business_messaging"}
+        _, foreign = await meta.ask("debug_token?input_token=other")
+        assert (foreign["data"]["is_valid"], foreign["data"]["error"]["code"]) == (False, 190)
+
+
+async def test_a_number_shows_the_fields_that_were_asked_for():
+    """`fields` chooses; the id is always there; a field that there is not is refused."""
+    async with owner() as meta:
+        _, answer = await meta.ask("777?fields=verified_name,quality_rating,status")
+        assert answer == {"verified_name": "Business", "quality_rating": "GREEN", "status": "CONNECTED", "id": "777"}
+        assert (await meta.refusal("777?fields=shoe_size"))[1] == 100
+        _, numbers = await meta.ask(f"{ACCOUNT}/phone_numbers")
+        assert [number["id"] for number in numbers["data"]] == ["777"]
+
+
+async def test_an_account_is_subscribed_and_unsubscribed():
+    """POST subscribes the app, GET shows it, DELETE ends it."""
+    async with owner(subscribed=False) as meta:
+        assert await meta.ask(f"{ACCOUNT}/subscribed_apps") == (200, {"data": []})
+        assert await meta.ask(f"{ACCOUNT}/subscribed_apps", method="POST") == (200, {"success": True})
+        _, answer = await meta.ask(f"{ACCOUNT}/subscribed_apps")
+        assert [app["whatsapp_business_api_data"]["id"] for app in answer["data"]] == ["670843887433847"]
+        await meta.ask(f"{ACCOUNT}/subscribed_apps", method="DELETE")
+        assert await meta.ask(f"{ACCOUNT}/subscribed_apps") == (200, {"data": []})
+
+
+async def test_an_own_callback_must_return_the_challenge():
+    """A callback address of its own is taken after the handshake, and refused when the challenge does not return."""
+
+    async def callback(request: web.Request) -> web.Response:
+        right = request.query["hub.verify_token"] == "verify"
+        return web.Response(text=request.query["hub.challenge"]) if right else web.Response(status=403)
+
+    app = web.Application()
+    app.router.add_get("/hook", callback)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    uri = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    try:
+        async with owner() as meta:
+            path = f"{ACCOUNT}/subscribed_apps"
+            wrong = {"override_callback_uri": uri, "verify_token": "other"}
+            assert (await meta.refusal(path, method="POST", body=wrong))[1] == 100
+            await meta.ask(path, method="POST", body=wrong | {"verify_token": "verify"})
+            _, answer = await meta.ask(path)
+            assert answer["data"][0]["override_callback_uri"] == uri
+    finally:
+        await runner.cleanup()
+
+
+PATHS = ["777", ACCOUNT, f"{ACCOUNT}/phone_numbers", f"{ACCOUNT}/subscribed_apps"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, "debug_token?input_token=token"])
+async def test_an_expired_token_is_code_190(path):
+    """From the second of its expiry a token opens nothing any more."""
+    async with owner() as meta:
+        meta.simulator.account.token_expires_at = meta.clock.now() + 5000
+        await meta.clock.advance(4)
+        assert (await meta.ask(path))[0] == 200
+        await meta.clock.advance(1)
+        assert await meta.refusal(path) == (401, 190, 463)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_missing_permission_is_code_200(path):
+    """Without whatsapp_business_management nothing about account and number is told."""
+    async with owner() as meta:
+        meta.simulator.account.scopes = ("whatsapp_business_messaging",)
+        assert await meta.refusal(path) == (403, 200, None)
+
+
+async def test_without_the_permission_to_send_nothing_is_sent():
+    """Without whatsapp_business_messaging a send is code 10."""
+    async with owner() as meta:
+        meta.simulator.account.scopes = ("whatsapp_business_management",)
+        send = {"messaging_product": "whatsapp", "to": "+12025550101", "type": "text", "text": {"body": "Hi"}}
+        assert await meta.refusal("777/messages", method="POST", body=send) == (403, 10, None)
+
+
+@pytest.mark.parametrize("path", ["778", "1/phone_numbers", "1/subscribed_apps"])
+async def test_an_unknown_id_is_code_100_with_subcode_33(path):
+    """An id that is not ours is told as Graph tells it."""
+    async with owner() as meta:
+        assert await meta.refusal(path) == (400, 100, 33)
+
+
+async def test_any_call_can_be_made_to_fail():
+    """A fault names the call that it strikes, and leaves the others alone."""
+    async with owner() as meta:
+        meta.simulator.faults.set(FaultKind.REFUSED, next=1, code=80007, call="subscribed_apps")
+        assert (await meta.ask("777"))[0] == 200
+        assert (await meta.refusal(f"{ACCOUNT}/subscribed_apps"))[1] == 80007
+        assert (await meta.ask(f"{ACCOUNT}/subscribed_apps"))[0] == 200
+        meta.simulator.faults.set(FaultKind.DOWN, next=1, call="any")
+        with pytest.raises(aiohttp.ClientError):
+            await meta.ask(f"{ACCOUNT}/subscribed_apps", method="POST")
