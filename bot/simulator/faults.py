@@ -67,11 +67,15 @@ class Fault:
 
 
 class Faults:
-    """At most one fault of each kind, customer and call. Without faults no dice are rolled."""
+    """At most one fault of each kind, customer and call. Without faults no dice are rolled.
+
+    `struck` counts what happened so far.
+    """
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
         self._faults: dict[FaultKind, list[Fault]] = {}
+        self.struck: Counter[FaultKind] = Counter()
 
     def set(self, kind: FaultKind, **how: Any) -> None:
         """Ask for a fault, in place of what was asked of its kind, customer and call; the keywords are Fault's."""
@@ -95,6 +99,7 @@ class Faults:
         """The fault, when it happens this time."""
         for fault in self._faults.get(kind, ()):
             if fault.concerns(customer, call) and self._strikes_now(fault):
+                self.struck[kind] += 1
                 return fault
         return None
 
