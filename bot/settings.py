@@ -69,6 +69,7 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr = SecretStr("")
     openai_base_url: str = ""
+    concierge_transcription_model: str = ""
     concierge_chat_model: str = "gpt-4.1-mini"
     concierge_embedding_model: str = "text-embedding-3-small"
     concierge_embedder: Literal["wordllama", "openai"] = "wordllama"
@@ -80,6 +81,8 @@ class Settings(BaseSettings):
 
     concierge_data_dir: Path = Path("./data")
     concierge_admin_token: SecretStr = SecretStr("")
+    # phones (digits) and BSUIDs whose WhatsApp messages may change knowledge
+    concierge_admin_contacts: Annotated[frozenset[str], NoDecode] = frozenset()
 
     concierge_batch_quiet_seconds: Seconds = 1.0
     concierge_batch_max_seconds: Annotated[Seconds, Field(validate_default=True)] = 6.0
@@ -167,6 +170,14 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"[0-9]*", value):
             raise ValueError("must be the WhatsApp Business Account's id at Meta (digits only)")
         return value
+
+    @field_validator("concierge_admin_contacts", mode="before")
+    @classmethod
+    def _contacts(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = [_contact(part.strip()) for part in value.split(",")]
+        return frozenset(found)
 
     @field_validator("whatsapp_api_version")
     @classmethod
@@ -260,6 +271,16 @@ def _problems(error: ValidationError) -> list[tuple[str, str]]:
 
 def _given(value: SecretStr | str) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _contact(written: str) -> str:
+    """A phone as Meta writes it (digits alone), or a BSUID as it is (WHATSAPP.md 3.1)."""
+    phone = re.sub(r"[\s()./-]", "", written).removeprefix("+")
+    if re.fullmatch(r"[1-9][0-9]{6,14}", phone):
+        return phone
+    if re.fullmatch(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}", written):
+        return written
+    raise ValueError("must hold phone numbers with their country codes (+49 151 …) or BSUIDs, with commas between")
 
 
 def _is_price(price: Any) -> bool:

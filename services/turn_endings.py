@@ -1,9 +1,10 @@
 """Between a claim and its ending: what the agents are asked, and what becomes of each message that was read."""
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from agents.ports import Burst, Button, Reply, Responder, Utterance
+from agents.ports import Attachment, Burst, Button, Reply, Responder, Utterance
 from database.claims import Claim, PendingMessage
 from database.outbox import Draft
 from database.records import ClosedReason, Mode
@@ -12,6 +13,8 @@ from services.whatsapp.formatting import split_text, to_whatsapp
 
 # What the agents can hear. The caption of a picture alone would be answered as if we had seen the picture.
 READ_TYPES = frozenset({"text", "button", "interactive"})
+# What the agents also take from an admin: a document to learn, a voice note to write down.
+ADMIN_FILES = frozenset({"document", "audio", "voice"})
 MOST_ABOVE_BUTTONS = 1024  # WHATSAPP.md 4
 
 
@@ -33,15 +36,23 @@ def to_burst(held: Claim, oldest: int, admins: Collection[str] = ()) -> Burst:
         summary=held.summary,
         facts=held.sender.facts,
         pressed=tuple(message.button_id for message in heard if message.button_id),
-        from_admin=held.sender.phone in admins or held.sender.bsuid in admins,
+        attachments=_attachments(held, oldest) if is_admin(held, admins) else (),
+        from_admin=is_admin(held, admins),
     )
 
 
-def closed_unread(held: Claim, responder: Responder, oldest: int, started: int) -> Ending | None:
+def is_admin(held: Claim, admins: Collection[str]) -> bool:
+    """Whether the sender may change knowledge."""
+    return held.sender.phone in admins or held.sender.bsuid in admins
+
+
+def closed_unread(
+    held: Claim, responder: Responder, oldest: int, started: int, admins: Collection[str] = ()
+) -> Ending | None:
     """The ending of a burst that the agents need not hear: blocked, too old, or nothing that we can read."""
     if held.blocked:
         return _closing(held, ClosedReason.BLOCKED, started)
-    if any(_speaks(message, oldest) for message in held.messages):
+    if _heard(held, oldest, admins):
         return None
     fresh = [message for message in held.messages if message.sent_at >= oldest]
     if not fresh:
@@ -54,7 +65,7 @@ def closed_unread(held: Claim, responder: Responder, oldest: int, started: int) 
     return Ending(
         drafts=_drafts(text, "reply"),
         answered=(),
-        closed=_unread(held, oldest),
+        closed=_unread(held, oldest, admins),
         trace=Trace(outcome="closed", intents=["other"], language=held.language, started_at=started),
     )
 
@@ -72,12 +83,12 @@ def apology(held: Claim, responder: Responder, started: int) -> Ending:
     )
 
 
-def ending_of(held: Claim, reply: Reply, oldest: int, started: int) -> Ending:
+def ending_of(held: Claim, reply: Reply, oldest: int, started: int, admins: Collection[str] = ()) -> Ending:
     """What the agents' reply changes."""
     effects = reply.effects
     asked = effects.proposal
-    heard = [message.id for message in held.messages if _speaks(message, oldest)]
-    closed = _unread(held, oldest)
+    heard = _heard(held, oldest, admins)
+    closed = _unread(held, oldest, admins)
     if reply.closed is not None:
         closed |= dict.fromkeys(heard, reply.closed)
     return Ending(
@@ -99,12 +110,40 @@ def _speaks(message: PendingMessage, oldest: int) -> bool:
     return message.type in READ_TYPES and bool(message.text and message.text.strip()) and message.sent_at >= oldest
 
 
-def _unread(held: Claim, oldest: int) -> dict[str, ClosedReason]:
+def _heard(held: Claim, oldest: int, admins: Collection[str]) -> list[str]:
+    """The ids of the messages that the agents heard."""
+    files = {file.message_id for file in _attachments(held, oldest)} if is_admin(held, admins) else set()
+    return [message.id for message in held.messages if _speaks(message, oldest) or message.id in files]
+
+
+def _unread(held: Claim, oldest: int, admins: Collection[str]) -> dict[str, ClosedReason]:
+    heard = set(_heard(held, oldest, admins))
     return {
         message.id: ClosedReason.TOO_OLD if message.sent_at < oldest else ClosedReason.UNSUPPORTED
         for message in held.messages
-        if not _speaks(message, oldest)
+        if message.id not in heard
     }
+
+
+def _attachments(held: Claim, oldest: int) -> tuple[Attachment, ...]:
+    """The documents and voice notes of a burst, still at Meta (WHATSAPP.md 2.2)."""
+    fresh = (message for message in held.messages if message.type in ADMIN_FILES and message.sent_at >= oldest)
+    return tuple(found for message in fresh if (found := _attachment(message)) is not None)
+
+
+def _attachment(message: PendingMessage) -> Attachment | None:
+    file = json.loads(message.payload or "{}").get(message.type)
+    media_id = file.get("id") if isinstance(file, dict) else None
+    if not isinstance(file, dict) or not isinstance(media_id, str) or not media_id:
+        return None
+    mime_type, filename = file.get("mime_type"), file.get("filename")
+    return Attachment(
+        message_id=message.id,
+        kind=message.type,
+        media_id=media_id,
+        mime_type=mime_type if isinstance(mime_type, str) else "",
+        filename=filename if isinstance(filename, str) else None,
+    )
 
 
 def _closing(held: Claim, reason: ClosedReason, started: int) -> Ending:

@@ -187,11 +187,11 @@ class Turns:
             logger.error("conversation %s failed %d times: apologising", held.conversation_id, held.failed_claims)
             return apology(held, self._responder, started)
         oldest = started - int(self._options.reply_max_age_seconds * 1000)
-        unread = closed_unread(held, self._responder, oldest, started)
+        unread = closed_unread(held, self._responder, oldest, started, self._options.admins)
         if unread is not None:
             return unread
         reply: Reply = await self._responder.respond(to_burst(held, oldest, self._options.admins))
-        return ending_of(held, reply, oldest, started)
+        return ending_of(held, reply, oldest, started, self._options.admins)
 
     async def _heartbeat(self, held: Claim, thinking: asyncio.Task[Ending]) -> None:
         while True:

@@ -47,8 +47,10 @@ CREATE TABLE proposals (
     contact_id TEXT NOT NULL REFERENCES contacts (id),
     kind TEXT NOT NULL CHECK (kind IN ('add', 'replace', 'forget')),
     details TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'dropped')),
+    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'reading', 'done', 'dropped')),
     created_at INTEGER NOT NULL,
     settled_at INTEGER
 );
 CREATE INDEX proposals_open ON proposals (conversation_id) WHERE state = 'open';
+-- said yes to; who said it is told when the document has been read
+CREATE INDEX proposals_reading ON proposals (settled_at) WHERE state = 'reading';
