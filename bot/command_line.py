@@ -69,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (ingest, ask):
         command.add_argument("--business", default="default", help="whose knowledge (default: %(default)s)")
 
-    _command(commands, "doctor", "say what is wrong with settings, data and server", _doctor, json=True)
+    connect = _command(commands, "connect", "check a real number step by step, and subscribe it", _connect, json=True)
+    connect.add_argument("--url", metavar="https://HOST", help="where Meta reaches this server: try it from outside")
+    connect.add_argument("--to", metavar="PHONE", help="send a test message to this phone, like +4915112345678")
+    connect.add_argument("--template", metavar="NAME", help="send this template (en_US) instead of free text")
+    doctor = _command(commands, "doctor", "say what is wrong with settings, data and server", _doctor, json=True)
+    doctor.add_argument("--online", action="store_true", help="also ask Meta about the token, and the model for a word")
     _command(commands, "migrate", "bring the databases up to date while no server runs", _migrate, json=True)
     _dead_letters(commands)
     return parser
@@ -124,6 +129,13 @@ def _ask(asked: Asked) -> int:
     from bot.commands.ask import ask  # noqa: PLC0415 - a command loads what it needs
 
     return _run(ask(_quiet_settings(), SystemClock(), asked.question, asked.business, as_json=asked.json))
+
+
+def _connect(asked: Asked) -> int:
+    from bot.commands.connect import Wanted, connect  # noqa: PLC0415 - a command loads what it needs
+
+    wanted = Wanted(asked.url, asked.to, asked.template)
+    return _run(connect(_quiet_settings(), SystemClock(), wanted, as_json=asked.json))
 
 
 def _doctor(asked: Asked) -> int:
