@@ -16,7 +16,7 @@ PREFIX = r"/{version:v\d+\.\d+}"
 
 
 class AccountApi:
-    """`GET /{number}`, `GET /{account}` and `/phone_numbers`, `/subscribed_apps`, `GET /debug_token`."""
+    """`GET /{number}`, `GET /{account}` and `/phone_numbers`, `/subscribed_apps`, `GET /debug_token`, the app's form."""
 
     def __init__(self, world: World, door: GraphDoor) -> None:
         self._world = world
@@ -28,6 +28,7 @@ class AccountApi:
         return [
             web.get(PREFIX + "/debug_token", guarded("debug_token", self._debug_token)),
             web.get("/debug_token", guarded("debug_token", self._debug_token)),
+            web.get(PREFIX + "/{id}/subscriptions", guarded("subscriptions", self._webhook_form)),
             web.get(PREFIX + "/{id}/phone_numbers", guarded("phone_numbers", self._numbers)),
             web.get(PREFIX + "/{id}/subscribed_apps", guarded("subscribed_apps", self._subscribed)),
             web.post(PREFIX + "/{id}/subscribed_apps", guarded("subscribed_apps", self._subscribe)),
@@ -96,6 +97,19 @@ class AccountApi:
             "user_id": "122100000000000001",
         }
         return answered({"data": facts})
+
+    async def _webhook_form(self, request: web.Request) -> web.StreamResponse:
+        """What the app's dashboard holds: where to post, and what."""
+        settings = self._world.settings
+        if request.match_info["id"] != settings.app_id:
+            raise no_such_object(request, request.match_info["id"])
+        form = {
+            "object": "whatsapp_business_account",
+            "callback_url": settings.webhook_url,
+            "active": True,
+            "fields": [{"name": "messages", "version": request.match_info["version"]}],
+        }
+        return answered({"data": [form]})
 
     def _check_account(self, request: web.Request) -> None:
         self._door.check_scope(MANAGEMENT)

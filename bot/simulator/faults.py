@@ -31,7 +31,10 @@ class FaultKind(StrEnum):
 
 DEFAULT_CODES = {FaultKind.REFUSED: 131016, FaultKind.ANSWER_500: 131000, FaultKind.FAILED_LATER: 131026}
 CALLS = frozenset(
-    {"any", "messages", "media", "message_templates", "phone_numbers", "subscribed_apps", "debug_token", "node"}
+    {
+        *("any", "messages", "media", "message_templates", "phone_numbers"),
+        *("subscribed_apps", "subscriptions", "debug_token", "node"),
+    }
 )
 FRACTIONS = frozenset({"probability", "seconds"})
 WHOLES = frozenset({"next", "code", "times"})

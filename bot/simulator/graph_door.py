@@ -25,9 +25,13 @@ class GraphDoor:
     def __init__(self, world: World) -> None:
         self._world = world
         self._authorization = f"Bearer {world.settings.access_token}".encode()
+        self._app_authorization = f"Bearer {world.settings.app_id}|{world.settings.app_secret}".encode()
 
     def guarded(self, call: str, handler: Handler) -> Handler:
-        """A handler behind token, faults and refusals. `call` is the name that faults know the call by."""
+        """A handler behind token, faults and refusals. `call` is the name that faults know the call by.
+
+        "subscriptions" wants the app's own token: its id and secret.
+        """
 
         @wraps(handler)
         async def guard(request: web.Request) -> web.StreamResponse:
@@ -35,7 +39,10 @@ class GraphDoor:
             if faults.strikes(FaultKind.DOWN, call=call):
                 return hung_up(request)
             try:
-                self._check_token(request)
+                if call == "subscriptions":
+                    self._check_app_token(request)
+                else:
+                    self._check_token(request)
                 if call != "messages" and (refused := faults.strikes(FaultKind.REFUSED, call=call)):
                     raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
                 return await handler(request)
@@ -54,6 +61,11 @@ class GraphDoor:
         if scope not in self._world.account.scopes:
             code = 10 if scope == MESSAGING else 200
             raise MetaRefusalError(code, f"The access token has no permission {scope}.")
+
+    def _check_app_token(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, self._app_authorization):
+            raise MetaRefusalError(190, "Invalid OAuth access token signature.")
 
     def _check_token(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")

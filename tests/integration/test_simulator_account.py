@@ -76,6 +76,17 @@ async def test_an_account_is_subscribed_and_unsubscribed():
         assert await meta.ask(f"{ACCOUNT}/subscribed_apps") == (200, {"data": []})
 
 
+async def test_the_webhook_form_wants_the_apps_own_token():
+    """App id and secret read where Meta posts, and what; the account's token or a wrong secret do not."""
+    async with owner() as meta:
+        _, answer = await meta.ask("670843887433847/subscriptions", token="670843887433847|secret")
+        assert [(each["callback_url"], each["fields"][0]["name"]) for each in answer["data"]] == [
+            ("http://127.0.0.1:1", "messages")
+        ]
+        assert (await meta.refusal("670843887433847/subscriptions"))[:2] == (401, 190)
+        assert (await meta.refusal("1/subscriptions", token="670843887433847|secret"))[1] == 100
+
+
 async def test_an_own_callback_must_return_the_challenge():
     """A callback address of its own is taken after the handshake, and refused when the challenge does not return."""
 
