@@ -7,21 +7,14 @@ from typing import Any
 from aiohttp import web
 
 from bot.simulator.customer_side import CustomerSide
-from bot.simulator.faults import read_fault
+from bot.simulator.faults import FaultKind, read_fault
 from bot.simulator.feed import as_event
 from bot.simulator.guards import SECURITY_HEADERS, guarded
 from bot.simulator.world import World
 
 FOLDER = Path(__file__).parent
-FILES = {
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "chat_view.js": "text/javascript",
-    "knowledge_panel.js": "text/javascript",
-    "message_text.js": "text/javascript",
-    "wallpaper.svg": "image/svg+xml",
-    "icon.svg": "image/svg+xml",
-}
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES = {path.name: KINDS[path.suffix] for path in sorted(FOLDER.iterdir()) if path.suffix in KINDS}
 SHOWN_CUSTOMERS = 50
 TEXT_LIMIT = 4096
 COPIES_LIMIT = 1000
@@ -62,6 +55,7 @@ class ControlApi:
             "customers": [person.shown() for person in people],
             "messages": [bubble.shown(person.id) for person in people for bubble in person.bubbles],
             "counts": dict(self._world.counts),
+            "faults": self._world.faults.listed(),
         }
 
     async def _page(self, _request: web.Request) -> web.StreamResponse:
@@ -150,11 +144,20 @@ class ControlApi:
             raise _bad(str(error)) from error
         for fault in faults:
             self._world.faults.put(fault)
+        self._tell_faults()
         return await self._faults(request)
 
-    async def _clear_faults(self, _request: web.Request) -> web.StreamResponse:
-        self._world.faults.clear()
+    async def _clear_faults(self, request: web.Request) -> web.StreamResponse:
+        """All of them, or those of one `?kind=`."""
+        kind = request.query.get("kind")
+        if kind is not None and kind not in set(FaultKind):
+            raise _bad("kind is not a kind of fault")
+        self._world.faults.clear(None if kind is None else FaultKind(kind))
+        self._tell_faults()
         return web.Response(status=204)
+
+    def _tell_faults(self) -> None:
+        self._world.feed.tell("faults", {"faults": self._world.faults.listed()})
 
 
 async def _asked(request: web.Request) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from bot.simulator.customers import Bubble, Customer, SentMessage, move
+from bot.simulator.customers import Attachment, Bubble, Customer, SentMessage, move
 from bot.simulator.webhook_events import WebhookEvent, message_item
 from bot.simulator.world import World, new_wamid
 
@@ -62,10 +62,23 @@ class CustomerSide:
         self._world.webhooks.post([self._event(person, bubble, content)])
         return bubble.wamid
 
-    def sends(self, customer: str, content: dict[str, Any], *, shown: str = "") -> str:
-        """Send a message of any type: `content` brings `type` and the object of that name; the wamid."""
+    def sends(
+        self,
+        customer: str,
+        content: dict[str, Any],
+        *,
+        shown: str | None = None,
+        attachment: Attachment | None = None,
+        quoted: str | None = None,
+    ) -> str:
+        """Send a message of any type: `content` brings `type` and the object of that name; the wamid.
+
+        `shown` is its text on the phone, `attachment` its file.
+        """
         person = self.meet(customer)
-        bubble = self._bubble(person, shown or f"[{content.get('type')}]", None, None, None)
+        kind = str(content.get("type"))
+        text = shown if shown is not None else "" if attachment else f"[{kind}]"
+        bubble = self._bubble(person, text, None, quoted, None, kind, attachment)
         self._world.webhooks.post([self._event(person, bubble, content)])
         return bubble.wamid
 
@@ -77,9 +90,19 @@ class CustomerSide:
                 await self._world.arrival()
         return person.unseen.popleft()
 
-    def _bubble(self, person: Customer, text: str, wamid: str | None, quoted: str | None, at: int | None) -> Bubble:
+    def _bubble(
+        self,
+        person: Customer,
+        text: str,
+        wamid: str | None,
+        quoted: str | None,
+        at: int | None,
+        kind: str = "text",
+        attachment: Attachment | None = None,
+    ) -> Bubble:
         now = self._world.clock.now() if at is None else at
-        bubble = Bubble(wamid or new_wamid(person.id), True, text, now, "sent", quoted)
+        known = wamid or new_wamid(person.id)
+        bubble = Bubble(known, True, text, now, "sent", quoted, kind=kind, attachment=attachment)
         if self._world.customers.owner(bubble.wamid) is None:
             person.last_wrote_at = max(person.last_wrote_at or 0, now)
             self._world.customers.add(person, bubble)

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.simulator.account import Account
+from bot.simulator.attachments import Attachments
 from bot.simulator.cloud_api import CloudApi
 from bot.simulator.control_api import ControlApi
 from bot.simulator.customer_side import CustomerSide
@@ -17,6 +18,7 @@ from bot.simulator.faults import Faults
 from bot.simulator.knowledge import Knowledge
 from bot.simulator.message_taker import MessageTaker
 from bot.simulator.settings import SimulatorSettings
+from bot.simulator.traces import Traces
 from bot.simulator.world import World
 from database.clock import Clock
 
@@ -53,9 +55,11 @@ class Simulator:
     def install_page(self, app: web.Application) -> None:
         """Show the chat page in another application, too (before it starts)."""
         app.add_routes(ControlApi(self._world, self._people).routes())
+        app.add_routes(Attachments(self._world, self._people).routes())
         settings = self._world.settings
         if settings.server_url is not None and settings.admin_token is not None:
             app.add_routes(Knowledge(settings.server_url, settings.admin_token).routes())
+            app.add_routes(Traces(settings.server_url, settings.admin_token).routes())
 
         async def let_listeners_go(_app: web.Application) -> None:
             self._world.feed.close()
@@ -85,7 +89,7 @@ class Simulator:
 
     async def customer_sends(self, customer: str, content: dict[str, Any], *, shown: str = "") -> str:
         """Send a message of any type: `content` brings `type` and the object of that name; the wamid."""
-        return self._people.sends(customer, content, shown=shown)
+        return self._people.sends(customer, content, shown=shown or None)
 
     def add_customer(self, address: str, *, name: str | None = None, username: str | None = None) -> Customer:
         """Introduce a customer by phone, or by BSUID when the phone is hidden. Raises ValueError."""
