@@ -16,7 +16,7 @@ PREFIX = r"/{version:v\d+\.\d+}"
 
 
 class AccountApi:
-    """`GET /{number}`, `GET /{account}` and `/phone_numbers`, `/subscribed_apps`, `GET /debug_token`, the app's form."""
+    """`GET /{number}`, `GET /{account}` and `/phone_numbers`, `/subscribed_apps`, `/debug_token`, the app's form."""
 
     def __init__(self, world: World, door: GraphDoor) -> None:
         self._world = world
