@@ -29,7 +29,10 @@ class EmbeddedChunk:
 
 @dataclass(frozen=True, slots=True)
 class LiveChunk:
-    """A chunk that may answer now. `vector` is float32, little endian."""
+    """A chunk that may answer now. `vector` is float32, little endian.
+
+    `first_heading` is the path of headings above the document's first chunk.
+    """
 
     id: str
     document_id: str
@@ -38,6 +41,7 @@ class LiveChunk:
     heading: str | None
     page: int | None
     vector: bytes | None
+    first_heading: str | None
 
 
 def embedded_text(heading: str | None, text: str) -> str:
@@ -157,7 +161,8 @@ def live_chunks(business_id: str, ids: Sequence[str], embedder: str) -> Unit[lis
     async def unit(transaction: Transaction) -> list[LiveChunk]:
         rows = await transaction.all(
             "SELECT c.id, c.document_id, d.filename, c.text, c.heading, c.page, "
-            "(SELECT vector FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder) AS vector "
+            "(SELECT vector FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder) AS vector, "
+            "(SELECT heading FROM chunks WHERE version_id = c.version_id AND ordinal = 0) AS first_heading "
             f"{_LIVE} AND c.id IN ({names})",
             parameters | {"business_id": business_id, "embedder": embedder},
         )

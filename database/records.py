@@ -96,6 +96,7 @@ class Passage:
     """A piece of a document that a search found. `text` is the original, at most 1,200 characters; `score` is 0..1.
 
     `cosine` is the similarity of question and passage by their embeddings, None where no embedding was asked.
+    `title` is what the document calls itself, None where it says nothing.
     """
 
     chunk_id: str
@@ -106,6 +107,7 @@ class Passage:
     page: int | None = None
     heading: str | None = None
     cosine: float | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,14 @@ def _passage(chunk: LiveChunk, score: float, query: Vectors | None) -> Passage:
         page=chunk.page,
         heading=chunk.heading,
         cosine=_cosine(chunk.vector, query),
+        title=_title(chunk),
     )
+
+
+def _title(chunk: LiveChunk) -> str | None:
+    """The heading over the whole document: the first chunk stands under it, and so does this one."""
+    first, own = (path.split(" > ")[0] if path else None for path in (chunk.first_heading, chunk.heading))
+    return own if own == first else None
 
 
 def _cosine(stored: bytes | None, query: Vectors | None) -> float | None:

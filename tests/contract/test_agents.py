@@ -56,7 +56,7 @@ async def test_a_question_gets_a_grounded_answer(responder: Responder) -> None:
     assert reply.intents[0] is Intent.QUESTION
     assert reply.text is not None
     assert "nine" in reply.text
-    assert "From hours.pdf, p. 2" in reply.text
+    assert "From **Hours**, p. 2" in reply.text
     assert reply.sources == (HOURS,)
 
 

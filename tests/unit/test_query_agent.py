@@ -23,7 +23,7 @@ async def test_copies_an_answer_and_names_its_source() -> None:
     answer = await answering.answer("b", "When do you open?")
     assert answer.answered
     assert answer.sources == (HOURS,)
-    assert answering.with_sources(answer, "en").endswith("\n\nFrom hours.pdf, p. 2")
+    assert answering.with_sources(answer, "en").endswith("\n\nFrom **Hours**, p. 2")
     assert "We open at nine and close at six." in answer.text
 
 

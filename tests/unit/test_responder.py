@@ -26,7 +26,7 @@ async def respond(*texts: str, **about: object) -> Reply:
 async def test_a_question_is_answered_with_its_source() -> None:
     """The answer names where it comes from, and how long each stage took is known."""
     reply = await respond("hi", "when do you open?")
-    assert reply.text == "We open at nine and close at six.\n\nFrom hours.pdf, p. 2"
+    assert reply.text == "We open at nine and close at six.\n\nFrom **Hours**, p. 2"
     assert reply.answered
     assert reply.intents == (Intent.QUESTION, Intent.GREETING)
     assert set(reply.stages) == {"classify", "answer"}
