@@ -198,6 +198,7 @@ def _checks(
         "chat": database_check(chat),
         "knowledge": database_check(knowledge.database),
         "vectors": knowledge.check,
+        "model": knowledge.model_check,
         "delivery": delivery,
         "disk": disk_check(directory),
     }

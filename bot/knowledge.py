@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.chat_model import ModelOptions, OpenAIChatModel
 from agents.language_packs import load_language_packs
 from agents.message_classifier import MessageClassifier
 from agents.ports import LanguageModel, Responder
@@ -17,6 +16,7 @@ from agents.sentences import Sentences
 from agents.word_marks import WordMarks
 from bot.data_directory import DATABASE_FILES
 from bot.health import Check, Component, State
+from bot.models import model_check, open_model_line
 from bot.settings import Settings
 from database.clock import Clock
 from database.engine import Database, DatabaseOptions
@@ -31,6 +31,7 @@ from vectorstore.embedders import Embedder
 from vectorstore.index_healer import IndexHealer
 from vectorstore.knowledge_index import KnowledgeIndex
 from vectorstore.openai_embedder import OpenAIEmbedder, OpenAIEmbedderOptions
+from vectorstore.remembering_embedder import RememberingEmbedder
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 UPLOADS = "uploads"
@@ -50,6 +51,7 @@ class RunningKnowledge:
     asker: QueryAgent
     check: Check
     word_marks: WordMarks
+    model_check: Check
 
 
 @asynccontextmanager
@@ -80,17 +82,21 @@ async def running_knowledge(
         healer = await stack.enter_async_context(
             IndexHealer.running(database, words, vectors, embedder, clock=clock, dice=dice)
         )
-        index = KnowledgeIndex(database, words, vectors, embedder, healer, metrics)
+        questions = RememberingEmbedder(embedder, metrics, entries=settings.concierge_embedding_cache_entries)
+        index = KnowledgeIndex(database, words, vectors, questions, healer, metrics)
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
         packs = await asyncio.to_thread(load_language_packs)
-        chosen = model or _model(stack, settings, clock, dice, metrics)
+        line = None if model else await open_model_line(stack, settings, chat, clock, dice, metrics)
+        chosen = model or line
         asker = QueryAgent(index, chosen, packs)
         responder = BurstResponder(MessageClassifier(chosen, packs), asker, Sentences(packs))
         if isinstance(embedder, WordLlamaEmbedder):
             # so that the first customer does not wait for it; nobody waits for it at the start either
             loading = asyncio.create_task(embedder.load(), name="load the embedder")
             stack.push_async_callback(asyncio.wait, {loading})
-        yield RunningKnowledge(database, index, ingestion, responder, asker, _check(index), WordMarks(packs))
+        yield RunningKnowledge(
+            database, index, ingestion, responder, asker, _check(index), WordMarks(packs), model_check(line)
+        )
 
 
 def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:
@@ -111,32 +117,11 @@ def _embedder(
         base_url=settings.openai_base_url or None,
         timeout_seconds=settings.concierge_model_timeout_seconds,
         retries=settings.concierge_model_retries,
+        price_usd=settings.concierge_model_prices.get(settings.concierge_embedding_model, (0.0, 0.0))[0],
     )
     remote = OpenAIEmbedder(options, metrics, clock=clock, dice=dice)
     stack.push_async_callback(remote.close)
     return remote
-
-
-def _model(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, dice: random.Random, metrics: Metrics
-) -> LanguageModel | None:
-    key = settings.openai_api_key.get_secret_value()
-    if not key:
-        return None
-    options = ModelOptions(
-        model=settings.concierge_chat_model,
-        api_key=key,
-        base_url=settings.openai_base_url,
-        timeout_seconds=settings.concierge_model_timeout_seconds,
-        retries=settings.concierge_model_retries,
-        concurrency=settings.concierge_model_concurrency,
-        prices=settings.concierge_model_prices,
-    )
-    opened = OpenAIChatModel(options, clock, dice, metrics)
-    stack.push_async_callback(opened.close)
-    loading = asyncio.create_task(opened.load(), name="load the chat model")
-    stack.push_async_callback(asyncio.wait, {loading})
-    return opened
 
 
 async def _ingestion(

@@ -24,6 +24,7 @@ SECRETS = (
     "whatsapp_app_secret",
     "concierge_admin_token",
     "openai_api_key",
+    "concierge_fallback_api_key",
 )
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -78,6 +79,16 @@ class Settings(BaseSettings):
     concierge_model_concurrency: Count = 16
     # US dollars a million tokens, by model: {"gpt-4.1-mini": [input, output]}
     concierge_model_prices: Annotated[dict[str, tuple[float, float]], NoDecode] = {}
+    concierge_model_breaker_failures: Count = 3
+    concierge_model_breaker_seconds: Seconds = 15.0
+    concierge_model_cache_entries: int = Field(default=1000, ge=0, le=1_000_000)
+    concierge_model_cache_seconds: Seconds = 3_600.0
+    concierge_embedding_cache_entries: int = Field(default=2000, ge=0, le=1_000_000)
+    concierge_fallback_base_url: str = ""
+    concierge_fallback_api_key: SecretStr = SecretStr("")
+    concierge_fallback_model: str = ""
+    # US dollars a business may spend on chat models between two midnights UTC; 0 is no limit
+    concierge_daily_budget_usd: float = Field(default=0.0, ge=0, le=1_000_000, allow_inf_nan=False)
 
     concierge_data_dir: Path = Path("./data")
     concierge_admin_token: SecretStr = SecretStr("")
@@ -125,6 +136,11 @@ class Settings(BaseSettings):
         return tuple(value for value in (*whole, *self.app_secrets) if value)
 
     @property
+    def has_model(self) -> bool:
+        """Whether a chat model is to be used: a key, or the address of a server that may want none."""
+        return bool(_given(self.openai_api_key) or self.openai_base_url)
+
+    @property
     def missing_to_serve(self) -> list[tuple[str, str]]:
         """The settings without which nothing can be served, as problems."""
         return [(name.upper(), "missing") for name in NEEDED_TO_SERVE if not _given(getattr(self, name))]
@@ -142,7 +158,13 @@ class Settings(BaseSettings):
             raise ValueError("holds characters that are not printable ASCII")
         return value
 
-    @field_validator("whatsapp_access_token", "whatsapp_verify_token", "concierge_admin_token", "openai_api_key")
+    @field_validator(
+        "whatsapp_access_token",
+        "whatsapp_verify_token",
+        "concierge_admin_token",
+        "openai_api_key",
+        "concierge_fallback_api_key",
+    )
     @classmethod
     def _one_word(cls, value: SecretStr) -> SecretStr:
         if " " in value.get_secret_value():
@@ -191,7 +213,7 @@ class Settings(BaseSettings):
     def _safe_url(cls, value: str) -> str:
         return _url(value, plain_only_on_loopback=True)
 
-    @field_validator("openai_base_url")
+    @field_validator("openai_base_url", "concierge_fallback_base_url")
     @classmethod
     def _any_url(cls, value: str) -> str:
         return _url(value, plain_only_on_loopback=False) if value else ""
@@ -224,8 +246,29 @@ class Settings(BaseSettings):
     @field_validator("concierge_embedder")
     @classmethod
     def _has_its_key(cls, value: str, others: ValidationInfo) -> str:
-        if value == "openai" and not _given(others.data.get("openai_api_key", SecretStr(""))):
-            raise ValueError("openai needs OPENAI_API_KEY, which is missing or wrong")
+        if value == "openai" and not _has_server(others.data):
+            raise ValueError("openai needs OPENAI_API_KEY or OPENAI_BASE_URL, which are missing or wrong")
+        return value
+
+    @field_validator("concierge_fallback_model")
+    @classmethod
+    def _stands_behind_another(cls, value: str, others: ValidationInfo) -> str:
+        if value and not _has_server(others.data):
+            raise ValueError("stands in for a model, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
+        return value
+
+    @field_validator("concierge_daily_budget_usd")
+    @classmethod
+    def _has_prices(cls, value: float, others: ValidationInfo) -> float:
+        prices = others.data.get("concierge_model_prices")
+        if not value or prices is None or not _has_server(others.data):
+            return value
+        models = (others.data.get("concierge_chat_model"), others.data.get("concierge_fallback_model"))
+        missing = [model for model in models if model and model not in prices]
+        if missing:
+            raise ValueError(
+                f"needs the price of {' and of '.join(missing)} in CONCIERGE_MODEL_PRICES (0 if it is free)"
+            )
         return value
 
 
@@ -281,6 +324,11 @@ def _contact(written: str) -> str:
     if re.fullmatch(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}", written):
         return written
     raise ValueError("must hold phone numbers with their country codes (+49 151 …) or BSUIDs, with commas between")
+
+
+def _has_server(others: Mapping[str, Any]) -> bool:
+    """Whether there is a server of models to ask, as far as the settings that were read say."""
+    return bool(others.get("openai_base_url") or _given(others.get("openai_api_key", "")))
 
 
 def _is_price(price: Any) -> bool:

@@ -53,6 +53,8 @@ class Metrics:
         self.model_calls = self._counter("model_calls_total", "Model calls by outcome", "model", "outcome")
         self.model_tokens = self._counter("model_tokens_total", "Tokens by direction", "model", "direction")
         self.model_cost = self._counter("model_cost_usd_total", "Cost by the price table", "model")
+        self.model_breaker = self._gauge("model_breaker", "0 asked, 1 probed, 2 left alone", "model")
+        self.embedding_cache = self._counter("embedding_cache_total", "Questions by hit or miss", "outcome")
 
     def _delivery(self) -> None:
         self.sends = self._counter("sends_total", "Sends by outcome and Meta's code", "outcome", "code")

@@ -1,10 +1,11 @@
-"""Vectors from an OpenAI-compatible server, through langchain-openai."""
+"""Vectors from an OpenAI-compatible server, through the openai client: langchain's own drops what they cost."""
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +14,19 @@ from database.metrics import Metrics
 from vectorstore.embedders import EmbeddingError
 from vectorstore.frames import Vectors
 
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+NO_KEY = "not-needed"
+BYTES_A_TOKEN = 4
+
 
 @dataclass(frozen=True, slots=True)
 class OpenAIEmbedderOptions:
-    """Where and how to ask. `retries` come after the first try; `batch` is texts a request."""
+    """Where and how to ask. `retries` come after the first try; `batch` is texts a request.
+
+    `api_key` "" is for servers that want none; `price_usd` is for a million tokens.
+    """
 
     api_key: str = field(repr=False)
     model: str = "text-embedding-3-small"
@@ -25,10 +35,11 @@ class OpenAIEmbedderOptions:
     retries: int = 2
     concurrency: int = 4
     batch: int = 128
+    price_usd: float = 0.0
 
 
 class OpenAIEmbedder:
-    """The client is made at the first use, in a thread: importing langchain takes a second."""
+    """The client is made at the first use, in a thread: importing it takes a moment."""
 
     def __init__(self, options: OpenAIEmbedderOptions, metrics: Metrics, *, clock: Clock, dice: random.Random) -> None:
         self.name = f"openai-{options.model}"
@@ -38,8 +49,7 @@ class OpenAIEmbedder:
         self._dice = dice
         self._room = asyncio.Semaphore(options.concurrency)
         self._making = asyncio.Lock()
-        self._client: Any = None
-        self._connections: Any = None
+        self._client: AsyncOpenAI | None = None
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As Embedder.embed."""
@@ -53,8 +63,8 @@ class OpenAIEmbedder:
 
     async def close(self) -> None:
         """Close its connections."""
-        if self._connections is not None:
-            await self._connections.aclose()
+        if self._client is not None:
+            await self._client.close()
 
     async def _batch(self, texts: list[str]) -> Vectors:
         client = await self._ready_client()
@@ -63,37 +73,39 @@ class OpenAIEmbedder:
                 await self._clock.sleep(self._dice.uniform(0.5, 1.0) * 2.0**attempt)
             try:
                 async with self._room, asyncio.timeout(self._options.timeout_seconds):
-                    rows = await client.aembed_documents(texts)
+                    answer = await client.embeddings.create(model=self._options.model, input=texts)
+                    rows = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
             except Exception as error:  # noqa: BLE001 - the border: whatever the client raises is "no vectors"
                 self._metrics.model_calls.labels(self._options.model, "failed").inc()
                 cause = error
             else:
                 self._metrics.model_calls.labels(self._options.model, "ok").inc()
+                self._record(answer.usage, texts)
                 return _normalised(rows, len(texts))
         raise EmbeddingError(f"{self._options.model} gave no embeddings") from cause
 
-    async def _ready_client(self) -> Any:
+    async def _ready_client(self) -> "AsyncOpenAI":
         async with self._making:
             if self._client is None:
                 self._client = await asyncio.to_thread(self._make)
         return self._client
 
-    def _make(self) -> Any:
-        from httpx import AsyncClient  # noqa: PLC0415 - as below
-        from langchain_openai import OpenAIEmbeddings  # noqa: PLC0415 - a second: only where it is used
+    def _make(self) -> "AsyncOpenAI":
+        from openai import AsyncOpenAI  # noqa: PLC0415 - half a second: only where it is used
 
-        self._connections = AsyncClient(timeout=self._options.timeout_seconds, follow_redirects=True)
-        return OpenAIEmbeddings(
-            model=self._options.model,
-            api_key=self._options.api_key,  # type: ignore[arg-type]  # pydantic makes the secret of it
+        return AsyncOpenAI(
+            api_key=self._options.api_key or NO_KEY,
             base_url=self._options.base_url,
             timeout=self._options.timeout_seconds,
-            max_retries=0,
-            http_async_client=self._connections,
-            # Otherwise models and servers without tiktoken's table make it download one.
-            check_embedding_ctx_length=False,
-            chunk_size=self._options.batch,
+            max_retries=0,  # we retry ourselves, on our own clock
         )
+
+    def _record(self, usage: Any, texts: Sequence[str]) -> None:
+        """What the server counted, or an estimate where it counts nothing."""
+        counted = getattr(usage, "prompt_tokens", None)
+        tokens = counted or math.ceil(sum(len(text.encode(errors="replace")) for text in texts) / BYTES_A_TOKEN)
+        self._metrics.model_tokens.labels(self._options.model, "input").inc(tokens)
+        self._metrics.model_cost.labels(self._options.model).inc(tokens * self._options.price_usd / 1_000_000)
 
 
 def _normalised(rows: Any, count: int) -> Vectors:
