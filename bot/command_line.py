@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -22,6 +23,9 @@ Work = Callable[[Asked], int]
 
 # what a person can do something about: a sentence is enough
 EXPECTED = (SettingsError, DataDirectoryError, CommandError, NewerDatabaseError, sqlite3.DatabaseError)
+
+# of what the process makes: for its own user alone
+PRIVATE = 0o077
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "serve", "run the server", _serve)
     _command(commands, "demo", "run server, WhatsApp simulator and a sample business on this machine", _demo)
 
+    _chaos_command(commands)
+
     ingest = _command(commands, "ingest", "read files and folders into the knowledge", _ingest, json=True)
     ingest.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, or a folder with all below it")
     ask = _command(commands, "ask", "answer a question from the knowledge", _ask, json=True)
@@ -96,6 +102,17 @@ def _command(
     return parser
 
 
+def _chaos_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    chaos = _command(
+        commands, "chaos", "let customers write to a server that is killed, and see which promises it keeps", _chaos,
+        json=True,
+    )  # fmt: skip
+    chaos.add_argument("--minutes", type=float, default=2.0, help="how long (default: %(default)g)")
+    chaos.add_argument("--customers", type=int, default=12, help="how many write (default: %(default)s)")
+    chaos.add_argument("--kills", type=int, default=20, help="how many kills (default: %(default)s)")
+    chaos.add_argument("--seed", type=int, help="repeats the choices of an earlier run")
+
+
 def _dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     letters = _command(commands, "dead-letters", "look at events that could not be understood, or retry them", None)
     actions = letters.add_subparsers(metavar="ACTION", required=True)
@@ -108,6 +125,7 @@ def _dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _serve(_asked: Asked) -> int:
     settings = load_settings()
+    os.umask(PRIVATE)
     from bot.serve import serve  # noqa: PLC0415 - loads the whole server
 
     return serve(settings)
@@ -117,6 +135,15 @@ def _demo(_asked: Asked) -> int:
     from bot.demo import run_demo  # noqa: PLC0415 - loads the whole server and the simulator
 
     return _run(run_demo())
+
+
+def _chaos(asked: Asked) -> int:
+    from bot.chaos.stage import ChaosOptions  # noqa: PLC0415 - a command loads what it needs
+    from bot.commands.chaos import chaos  # noqa: PLC0415 - the same
+
+    seed = secrets.randbelow(1_000_000) if asked.seed is None else asked.seed
+    options = ChaosOptions(asked.minutes, asked.customers, asked.kills, seed)
+    return _run(chaos(options, SystemClock(), as_json=asked.json))
 
 
 def _ingest(asked: Asked) -> int:
@@ -141,7 +168,11 @@ def _connect(asked: Asked) -> int:
 def _doctor(asked: Asked) -> int:
     from bot.commands.doctor import doctor  # noqa: PLC0415 - a command loads what it needs
 
-    return _run(doctor(_quiet_settings(), SystemClock(), as_json=asked.json))
+    try:
+        settings: Settings | None = _quiet_settings()
+    except SettingsError:
+        settings = None  # what is wrong with them is part of the report
+    return _run(doctor(settings, SystemClock(), online=asked.online, as_json=asked.json))
 
 
 def _migrate(asked: Asked) -> int:
@@ -170,4 +201,5 @@ def _quiet_settings() -> Settings:
 
 
 def _run(work: Coroutine[None, None, int | None]) -> int:
+    os.umask(PRIVATE)
     return asyncio.run(work) or Exit.OK

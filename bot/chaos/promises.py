@@ -1,0 +1,238 @@
+"""The promises that an owner is given, each judged by what could be seen from outside."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bot.chaos.evidence import Evidence, Line, Shelved
+from bot.chaos.stage import Expected, Upload
+
+WINDOW_MS = 24 * 3600 * 1000
+STANDSTILL_SECONDS = 1.0
+ARRIVED = frozenset({"accepted", "sent", "delivered", "read", "played"})
+UNSENT = frozenset({"cancelled", "held"})
+MAY_STAY = frozenset({"opted_out", "with_person", "blocked", "too_old", "window_closed"})
+CLOSED_REASONS = frozenset(
+    {
+        "unsupported", "with_person", "opted_out", "blocked", "rate_limited", "too_old", "revoked", "not_for_us",
+        "no_reply_needed",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One promise in the owner's words: how often it was put to the test, and each time it was broken."""
+
+    promise: str
+    tested: int
+    unit: str
+    note: str
+    broken: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """For the table."""
+        if self.broken:
+            return "BROKEN"
+        return "kept" if self.tested else "not tested"
+
+
+def judged(evidence: Evidence) -> list[Verdict]:
+    """Every promise, in the order in which a customer would mind."""
+    return [judge(evidence) for judge in JUDGES]
+
+
+def nothing_is_lost(evidence: Evidence) -> Verdict:
+    """What was answered 200 is in the books, once."""
+    seen = Counter(line.wamid for line in evidence.lines if line.inbound)
+    written = evidence.diary.written
+    broken = [f"{_who(evidence, wamid)} is in no conversation" for wamid in written if not seen[wamid]]
+    broken += [f"{_who(evidence, wamid)} is there {seen[wamid]} times" for wamid in written if seen[wamid] > 1]
+    if evidence.unanswered:
+        broken.append("some webhooks were never answered 200")
+    kills = sum(evidence.diary.kills.values())
+    doubled = evidence.struck.get("webhook_duplicate", 0)
+    note = f"over {kills} kills; {doubled} webhooks came twice, more came late or mixed up"
+    return Verdict("What reaches us is never lost", len(written), "messages", note, tuple(broken))
+
+
+def one_end(evidence: Evidence) -> Verdict:
+    """Answered by a turn, or closed for a reason."""
+    inbound = [line for line in evidence.lines if line.inbound]
+    broken = [f"{_name(line)} is {line.status} ({line.reason})" for line in inbound if not _ended(line)]
+    closed = sum(line.status == "closed" for line in inbound)
+    note = f"{len(inbound) - closed} answered, {closed} closed with a reason"
+    return Verdict("Every message ends with one answer or one reason", len(inbound), "messages", note, tuple(broken))
+
+
+def one_reply(evidence: Evidence) -> Verdict:
+    """Each turn that answered has one reply."""
+    asked = Counter(line.turn_id for line in evidence.lines if line.inbound and line.status == "answered")
+    replied = Counter(line.turn_id for line in evidence.lines if not line.inbound)
+    broken = [f"turn {turn} has {replied[turn]} replies" for turn in asked if replied[turn] != 1]
+    bursts = sum(messages > 1 for messages in asked.values())
+    note = f"{bursts} of them answered several messages at once"
+    return Verdict("What is asked together gets one reply", len(asked), "turns", note, tuple(broken))
+
+
+def arrives_once(evidence: Evidence) -> Verdict:
+    """The phones and the books agree on every reply."""
+    phones = Counter(sent.wamid for sent in evidence.arrived)
+    outbound = [line for line in evidence.lines if not line.inbound]
+    books = {line.wamid for line in outbound if line.status in ARRIVED}
+    broken = [f"{_name(line)} never arrived: {line.status} ({line.reason})" for line in outbound if _missing(line)]
+    broken += [f"{_name(line)} is on no phone" for line in outbound if line.wamid in books - phones.keys()]
+    for sent in evidence.arrived:
+        if sent.wamid not in books:
+            broken.append(f"a reply to {sent.customer} arrived that no book knows: sent twice")
+    broken += [f"{wamid} arrived {times} times" for wamid, times in phones.items() if times > 1]
+    sends = sum(evidence.struck.get(kind, 0) for kind in ("refused", "down", "answer_lost", "answer_500"))
+    note = f"{sends} sends met a fault (refused, lost, answered 500)"
+    return Verdict("Every reply arrives, and arrives once", len(outbound), "replies", note, tuple(broken))
+
+
+def stop_is_stop(evidence: Evidence) -> Verdict:
+    """After the answer to "stop" nothing comes until "start"."""
+    turn_of = {line.wamid: line.turn_id for line in evidence.lines if line.inbound}
+    answer_of = {line.turn_id: line.wamid for line in evidence.lines if not line.inbound}
+    at = {sent.wamid: sent.at for sent in evidence.arrived}
+    broken, tested = [], 0
+    for stop in evidence.diary.stops:
+        confirmed = at.get(answer_of.get(turn_of.get(stop.wamid) or "") or "")
+        if confirmed is None:
+            continue
+        until = stop.until if stop.until is not None else max(at.values()) + 1
+        written = evidence.diary.written.values()
+        tested += sum(each.customer == stop.customer and confirmed < each.at < until for each in written)
+        broken += [
+            f"{stop.customer} heard from us {(sent.at - confirmed) / 1000:.1f} s after we had confirmed the stop"
+            for sent in evidence.arrived
+            if sent.customer == stop.customer and confirmed < sent.at < until
+        ]
+    note = f"{len(evidence.diary.stops)} times somebody said stop, and wrote on"
+    return Verdict("Who says stop hears nothing until start", tested, "messages", note, tuple(broken))
+
+
+def window_is_kept(evidence: Evidence) -> Verdict:
+    """Who wrote more than 24 hours ago is not written to."""
+    wrote = defaultdict(list)
+    for written in evidence.diary.written.values():
+        wrote[written.customer].append(written.at)
+    broken = [
+        f"{sent.customer} got a message outside the 24 hours"
+        for sent in evidence.arrived
+        if not any(sent.at - WINDOW_MS <= at <= sent.at for at in wrote[sent.customer])
+    ]
+    late = sum(written.late for written in evidence.diary.written.values())
+    note = f"{late} messages reached us a day late"
+    return Verdict("Nothing goes out after WhatsApp's 24 hours", late, "messages", note, tuple(broken))
+
+
+def documents_are_whole(evidence: Evidence) -> Verdict:
+    """Uploaded means there with every piece, deleted means gone, whatever was killed meanwhile."""
+    shelves = {document.filename: document for document in evidence.shelves}
+    broken = [
+        f"{upload.filename}: {fault}"
+        for upload in evidence.diary.uploads
+        if (fault := _shelf_fault(upload, shelves.get(upload.filename), evidence.diary.pieces))
+    ]
+    ours = {upload.filename for upload in evidence.diary.uploads}
+    sample = [document for name, document in shelves.items() if name not in ours]
+    broken += [f"{document.filename} is {document.status}" for document in sample if document.status != "ready"]
+    if not evidence.vectors_healthy:
+        broken.append("the vector store did not heal")
+    kills = evidence.diary.kills["vector store"]
+    note = f"{evidence.diary.pieces} pieces each; {kills} kills of the vector store"
+    tested = len(evidence.diary.uploads) + len(sample)
+    return Verdict("Documents are there whole, or not at all", tested, "documents", note, tuple(broken))
+
+
+def chat_goes_on(evidence: Evidence) -> Verdict:
+    """While documents are read the server answers; a second would be a standstill."""
+    waits = sorted(evidence.diary.waits)
+    broken = [f"the server stood still for {wait:.1f} s" for wait in waits if wait > STANDSTILL_SECONDS]
+    p99 = 1000 * waits[int(len(waits) * 0.99)] if waits else 0.0
+    note = f"an answer took {p99:.0f} ms at p99, this machine's own load included"
+    return Verdict("Reading documents never stops the chat", len(waits), "looks", note, tuple(broken))
+
+
+def strangers_stay_out(evidence: Evidence) -> Verdict:
+    """No signature, no token: 401 or 403, and nothing of it is kept."""
+    known = {written.customer for written in evidence.diary.written.values()}
+    broken = list(evidence.diary.let_in)
+    broken += [f"{line.customer} is in the books" for line in evidence.lines if line.customer not in known]
+    tested = sum(evidence.diary.strangers.values())
+    note = "forged webhooks, guessed tokens"
+    return Verdict("Strangers are not let in", tested, "attempts", note, tuple(broken))
+
+
+def log_is_silent(evidence: Evidence) -> Verdict:
+    """No secret, and nothing that was said."""
+    broken = tuple(f"the log shows {kind}" for kind in evidence.leaks)
+    note = "no secret, nothing that was said"
+    return Verdict("The log keeps it to itself", evidence.log_lines, "lines", note, broken)
+
+
+JUDGES: tuple[Callable[[Evidence], Verdict], ...] = (
+    nothing_is_lost,
+    one_end,
+    one_reply,
+    arrives_once,
+    stop_is_stop,
+    window_is_kept,
+    documents_are_whole,
+    chat_goes_on,
+    strangers_stay_out,
+    log_is_silent,
+)
+
+
+def _ended(line: Line) -> bool:
+    if line.status == "answered":
+        return line.turn_id is not None
+    return line.status == "closed" and line.reason in CLOSED_REASONS
+
+
+def _missing(line: Line) -> bool:
+    """Whether a reply did not go although nothing forbade it."""
+    if line.status in ARRIVED:
+        return False
+    return line.status not in UNSENT or line.reason not in MAY_STAY
+
+
+def _shelf_fault(upload: Upload, document: Shelved | None, pieces: int) -> str | None:
+    if document is None:
+        return "is not there any more" if upload.expected is Expected.THERE else None
+    if upload.expected is Expected.GONE:
+        return "was deleted, and is still there"
+    if document.status != "ready":
+        return f"is {document.status}"
+    if document.pieces != pieces:
+        return f"has {document.pieces} pieces of {pieces}"
+    return None if document.found == len(upload.facts) else "is not found by all that it says"
+
+
+def _who(evidence: Evidence, wamid: str) -> str:
+    return f"message {wamid} of {evidence.diary.written[wamid].customer}"
+
+
+def _name(line: Line) -> str:
+    return f"{'message' if line.inbound else 'reply'} {line.wamid or ''} of {line.customer}"
+
+
+def table(verdicts: Iterable[Verdict]) -> str:
+    """For people: a line a promise, and below what was broken."""
+    rows = [("promise", "put to the test", "", "evidence")]
+    verdicts = list(verdicts)
+    rows += [(each.promise, f"{each.tested:,} {each.unit}", each.word, each.note) for each in verdicts]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+    ]
+    lines.insert(1, "-" * max(map(len, lines)))
+    for each in verdicts:
+        lines += [f"BROKEN: {each.promise}: {fault}" for fault in each.broken[:5]]
+        if len(each.broken) > 5:  # noqa: PLR2004 - as many as are shown
+            lines.append(f"BROKEN: {each.promise}: and {len(each.broken) - 5} more")
+    return "\n".join(lines)
