@@ -57,7 +57,7 @@ def what_is_wrong(error: AccountError) -> str:
 def what_to_do(error: AccountError, setting: str) -> str:
     """The next step. `setting` is the variable that names what was asked for."""
     if unanswered(error):
-        return "Look at this machine's network, its proxy and its firewall: it must reach WHATSAPP_API_URL."
+        return "Look at this machine's network and firewall: it must reach WHATSAPP_API_URL."
     if error.code in TOKEN_CODES:
         return NEW_TOKEN
     if error.code in NO_SUCH_OBJECT:
