@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import os
 import secrets
 import sqlite3
@@ -107,10 +108,32 @@ def _chaos_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         commands, "chaos", "let customers write to a server that is killed, and see which promises it keeps", _chaos,
         json=True,
     )  # fmt: skip
-    chaos.add_argument("--minutes", type=float, default=2.0, help="how long (default: %(default)g)")
-    chaos.add_argument("--customers", type=int, default=12, help="how many write (default: %(default)s)")
-    chaos.add_argument("--kills", type=int, default=20, help="how many kills (default: %(default)s)")
+    numbers = (
+        ("--minutes", float, 0.05, 1440, 2.0, "how long they write"),
+        ("--customers", int, 1, 1000, 12, "how many write"),
+        ("--kills", int, 0, 10_000, 20, "how often the server or its vector store is killed"),
+    )
+    for name, kind, least, most, default, text in numbers:
+        chaos.add_argument(
+            name, type=_number(kind, least, most), default=default, help=f"{text} (default: %(default)g)"
+        )  # fmt: skip
     chaos.add_argument("--seed", type=int, help="repeats the choices of an earlier run")
+
+
+def _number(kind: Callable[[str], float], least: float, most: float) -> Callable[[str], float]:
+    """Reads an option that is a number within limits; the error says which."""
+
+    def number(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            word = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"must be {word} from {least:g} to {most:g}")
+        return value
+
+    return number
 
 
 def _dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

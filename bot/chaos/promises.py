@@ -152,6 +152,7 @@ def chat_goes_on(evidence: Evidence) -> Verdict:
     """While documents are read the server answers; a second would be a standstill."""
     waits = sorted(evidence.diary.waits)
     broken = [f"the server stood still for {wait:.1f} s" for wait in waits if wait > STANDSTILL_SECONDS]
+    broken += [f"the server ended by itself, with code {code}" for code in evidence.diary.deaths]
     p99 = 1000 * waits[int(len(waits) * 0.99)] if waits else 0.0
     note = f"an answer took {p99:.0f} ms at p99, this machine's own load included"
     return Verdict("Reading documents never stops the chat", len(waits), "looks", note, tuple(broken))
@@ -223,7 +224,7 @@ def _name(line: Line) -> str:
 
 def table(verdicts: Iterable[Verdict]) -> str:
     """For people: a line a promise, and below what was broken."""
-    rows = [("promise", "put to the test", "", "evidence")]
+    rows = [("promise", "put to the test", "result", "evidence")]
     verdicts = list(verdicts)
     rows += [(each.promise, f"{each.tested:,} {each.unit}", each.word, each.note) for each in verdicts]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

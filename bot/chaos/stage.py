@@ -80,7 +80,8 @@ class Upload:
 class Diary:
     """What everybody did, for the day of reckoning.
 
-    `pieces` is what an undisturbed document has; `waits` are seconds until the server said that it lives.
+    `pieces` is what an undisturbed document has; `waits` are seconds until the server said that it lives;
+    `deaths` are exit codes of servers that nobody had killed.
     """
 
     written: dict[str, Written] = field(default_factory=dict)
@@ -91,6 +92,7 @@ class Diary:
     strangers: Counter[str] = field(default_factory=Counter)
     let_in: list[str] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
+    deaths: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

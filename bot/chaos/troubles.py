@@ -5,7 +5,6 @@ from contextlib import suppress
 import psutil
 
 from bot.chaos.stage import Stage
-from bot.commands.failures import CommandError
 from bot.simulator.faults import FaultKind
 
 THROUGHPUT_EXCEEDED = 130429  # WHATSAPP.md 5.4: nothing was taken, try again
@@ -37,6 +36,7 @@ async def make_trouble(stage: Stage) -> None:
         child = stage.server.vector_process() if dice.random() < VECTOR_SHARE else None
         if child is None:
             # perhaps it has not even finished starting: that is an instant like any other
+            _note_death(stage)
             await stage.server.kill()
             stage.diary.kills["server"] += 1
             await stage.server.launch()
@@ -51,5 +51,13 @@ async def end_trouble(stage: Stage) -> None:
     """All behaves from now on. Raises CommandError when the server does not start any more."""
     stage.simulator.faults.clear()
     if not stage.server.alive:
-        raise CommandError(f"The server ended by itself. Its last words:\n{stage.server.log()}")
+        _note_death(stage)
+        await stage.server.launch()
     await stage.server.ready()
+
+
+def _note_death(stage: Stage) -> None:
+    """That a server is dead whom nobody killed."""
+    process = stage.server.process
+    if process is not None and process.returncode is not None:
+        stage.diary.deaths.append(process.returncode)

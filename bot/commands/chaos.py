@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from bot.chaos.customers import play
 from bot.chaos.evidence import Evidence, collect
@@ -24,26 +25,38 @@ PROGRESS_SECONDS = 5.0
 
 async def chaos(options: ChaosOptions, clock: Clock, *, as_json: bool) -> Exit:
     """Print the table; FAILED when a promise was broken, whose data and log are then kept to be looked at."""
-    task = asyncio.current_task()
-    if task is not None:  # SIGINT is asyncio's own business
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    _stop_on_signals()
     complain("Starting a server of its own, beside a simulated WhatsApp, in a temporary directory ...")
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="concierge-chaos-"))
-    keep = False
+    ended = Exit.INTERRUPTED
     try:
         async with open_stage(options, clock, folder) as stage:
             await perform(stage)
             complain("Over. Waiting for the last replies, then looking at everything ...")
             evidence = await collect(stage)
-        verdicts = judged(evidence)
-        keep = any(verdict.broken for verdict in verdicts)
+        ended = report(options, evidence, as_json=as_json)
+    except asyncio.CancelledError:
+        complain("Stopped; nothing was judged.")
     finally:
-        if not keep:
+        if ended is Exit.FAILED:
+            complain(f"Data and log of this run are kept in {folder}; --seed {options.seed} repeats its choices.")
+        else:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    _print(options, evidence, verdicts, as_json=as_json)
-    if keep:
-        complain(f"Data and log of this run are kept in {folder}; --seed {options.seed} repeats its choices.")
-    return Exit.FAILED if keep else Exit.OK
+    return ended
+
+
+def _stop_on_signals() -> None:
+    """The first signal ends everything in order; more of them do not hurry it."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    asked: list[int] = []
+
+    def stop(number: int) -> None:
+        asked.append(number)
+        if task is not None and len(asked) == 1:
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
 
 
 async def perform(stage: Stage) -> None:
@@ -86,28 +99,33 @@ def _announce(options: ChaosOptions) -> None:
     )
 
 
-def _print(options: ChaosOptions, evidence: Evidence, verdicts: list[Verdict], *, as_json: bool) -> None:
-    if not as_json:
+def report(options: ChaosOptions, evidence: Evidence, *, as_json: bool) -> Exit:
+    """Judge and print; FAILED when a promise was broken."""
+    verdicts = judged(evidence)
+    kept = not any(verdict.broken for verdict in verdicts)
+    if as_json:
+        say_json(_document(options, evidence, verdicts) | {"kept": kept})
+    else:
         say(table(verdicts))
-        return
-    say_json(
-        {
-            "seed": options.seed,
-            "minutes": options.minutes,
-            "customers": options.customers,
-            "kills": dict(evidence.diary.kills),
-            "faults": evidence.struck,
-            "kept": not any(verdict.broken for verdict in verdicts),
-            "promises": [
-                {
-                    "promise": verdict.promise,
-                    "tested": verdict.tested,
-                    "unit": verdict.unit,
-                    "result": verdict.word,
-                    "evidence": verdict.note,
-                    "broken": list(verdict.broken),
-                }
-                for verdict in verdicts
-            ],
-        }
-    )
+    return Exit.OK if kept else Exit.FAILED
+
+
+def _document(options: ChaosOptions, evidence: Evidence, verdicts: list[Verdict]) -> dict[str, Any]:
+    return {
+        "seed": options.seed,
+        "minutes": options.minutes,
+        "customers": options.customers,
+        "kills": dict(evidence.diary.kills),
+        "faults": evidence.struck,
+        "promises": [
+            {
+                "promise": verdict.promise,
+                "tested": verdict.tested,
+                "unit": verdict.unit,
+                "result": verdict.word,
+                "evidence": verdict.note,
+                "broken": list(verdict.broken),
+            }
+            for verdict in verdicts
+        ],
+    }

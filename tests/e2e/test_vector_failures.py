@@ -69,13 +69,7 @@ class Lighthouses:
 
     def child(self) -> psutil.Process | None:
         """The vector store's process."""
-        server = self.stage.server.process
-        assert server
-        with suppress(psutil.NoSuchProcess):
-            for process in psutil.Process(server.pid).children(recursive=True):
-                if "vectorstore.chroma_child" in process.cmdline():
-                    return process
-        return None
+        return self.stage.server.vector_process()
 
 
 def hours(lamp: int) -> int:
