@@ -9,7 +9,7 @@ from database.contacts import find_or_make_contact, known_conversations
 from database.records import ClosedReason, InboundMessage, MessageStatus, new_id
 from database.transaction import Transaction
 
-DueTime = Callable[[int, int | None, InboundMessage], int]
+DueTime = Callable[[int, int, InboundMessage, int | None], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class _Conversation:
 async def take_in(transaction: Transaction, arrivals: Sequence[Arrival], now: int, due_time: DueTime) -> list[Due]:
     """Store messages in the order in which they came, with a number in their conversation and its due time.
 
-    `due_time(now, burst began at, message)` is the batcher's rule. Part of the unit that settles their events.
+    `due_time(now, burst began at, message, pause before it)` is the batcher's rule; the pause is None for a burst's
+    first message. Part of the unit that settles their events.
     """
     groups: dict[tuple[str, str], list[Arrival]] = {}
     for arrival in arrivals:
@@ -106,12 +107,13 @@ def _take(conversation: _Conversation, arrival: Arrival, now: int, due_time: Due
     message = arrival.message
     seq = conversation.next_seq
     conversation.next_seq += 1
+    pause = message.sent_at - conversation.last_inbound_at if conversation.burst_at is not None else None
     if arrival.opens_window:
         conversation.last_inbound_at = max(conversation.last_inbound_at, message.sent_at)
     if arrival.reason is None:
         conversation.waits = True
         conversation.burst_at = conversation.burst_at or now
-        due_at = due_time(now, conversation.burst_at, message)
+        due_at = due_time(now, conversation.burst_at, message, pause)
         conversation.due_at = due_at if message.button_id else max(conversation.due_at or 0, due_at)
     return conversation, seq
 

@@ -299,9 +299,7 @@ def _unit(batch: Batch, now: int, window: BatchWindow) -> Unit[TakenIn]:
             # handled meanwhile, by a unit whose answer was lost: never a second message
             new = await still_waiting(transaction, [arrival.event_id for arrival in batch.arrivals])
             arrivals = [arrival for arrival in batch.arrivals if arrival.event_id in new]
-            due = await take_in(
-                transaction, arrivals, now, lambda at, burst_at, message: window.due_at(at, burst_at or at, message)
-            )
+            due = await take_in(transaction, arrivals, now, window.due_at)
             await settle_events(transaction, "handled", [arrival.event_id for arrival in batch.arrivals])
         unknown = await apply_statuses(transaction, batch.statuses, now)
         strange = set(unknown)

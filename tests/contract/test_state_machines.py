@@ -64,7 +64,7 @@ class OnDatabase(RuleBasedStateMachine):
         arrival = Arrival(number, business, message, self.now)
 
         async def unit(transaction: Transaction) -> None:
-            await take_in(transaction, [arrival], self.now, lambda now, _burst, _message: now + 100)
+            await take_in(transaction, [arrival], self.now, lambda now, *_: now + 100)
 
         self.write(unit)
 

@@ -106,7 +106,7 @@ async def test_a_turn_is_superseded_at_most_twice(stage: Stage) -> None:
     async with stage.running():
         for n in range(4):
             await stage.say(ANA, f"Message {n}.")
-            await stage.wait(1.3)
+            await stage.wait(11)
         assert len(stage.responder.heard) == 3
         gates[2].set()
         await stage.wait(3)
