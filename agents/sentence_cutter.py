@@ -22,6 +22,11 @@ _ABBREVIATION = re.compile(
     r"sra|srta|ud|uds|núm|pág|art|av|avda|mme|mlle|env|sig|dott|ecc|jl|hlm)\.$",
     re.IGNORECASE,
 )
+# "am 24. Dezember": a German number with a full stop before a month is the day.
+_GERMAN_DAY = re.compile(r"(?<!\d)\d{1,2}\.$")
+_GERMAN_MONTH = re.compile(
+    r"\s*(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b"
+)
 _THAI_OR_LIKE = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f]")
 _LONG_LINE = 45
 _FRAGMENT = 12
@@ -131,6 +136,8 @@ def _with_fragments(pieces: list[str]) -> list[str]:
 
 def _ends_sentence(line: str, start: int, dot: int, end: int) -> bool:
     if _ABBREVIATION.search(line, max(start, dot - 12), dot + 1):
+        return False
+    if _GERMAN_DAY.search(line, max(start, dot - 3), dot + 1) and _GERMAN_MONTH.match(line, end):
         return False
     following = line[end:].lstrip()
     return not following[:1].islower()
