@@ -1,11 +1,15 @@
 """What the agents need from others, and what they give, in their own words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from database.records import ClosedReason, Intent, Mode, Passage
+
+if TYPE_CHECKING:  # the doors import these contracts: numpy would cost each command a tenth of a second
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,14 @@ class Topics(Protocol):
 
     async def of(self, business_id: str) -> tuple[Topic, ...]:
         """All of them, () when there are none. Cheap: asked for every burst."""
+        ...
+
+
+class Embeddings(Protocol):
+    """Turns texts into vectors that are near for texts that mean the same."""
+
+    async def embed(self, texts: Sequence[str]) -> "npt.NDArray[np.float32]":
+        """One row of length 1 a text. Runs outside the event loop; raises its own error when it cannot."""
         ...
 
 

@@ -10,6 +10,8 @@ CREATE TABLE topics (
     updated_at INTEGER NOT NULL,
     UNIQUE (business_id, name)
 );
+-- Asked for every burst: whether anything changed. Without it each row's examples would have to be read past.
+CREATE INDEX topics_changed ON topics (business_id, updated_at, id);
 ALTER TABLE turns ADD COLUMN topic TEXT;
 
 -- What a customer said of themselves; shown to the business, erasable.

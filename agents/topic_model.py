@@ -1,0 +1,165 @@
+"""Learns topics from examples, without a language model: ridge regression beside the nearest examples, in numpy.
+
+Two views of a text, equally heavy: its embedding, and its words and pieces of words (agents/text_grams.py). The
+regression knows what tells topics apart; the nearest examples know how near a text is to anything seen at all, which
+is what shows that it is about none of them. Weights were chosen on HINT3 and on CLINC150's train part and `oos_train`
+(docs/benchmarks.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.text_grams import COLUMNS, Floats, SparseRows, counted, rarity, weighed
+
+_RIDGE = 0.3
+_NEAREST = 3
+_CANDIDATES = 8
+_NEAR_IN_CHOICE = 0.5
+_NEAR_IN_CONFIDENCE = 2.0
+_KEPT = 0.9
+_PRIOR_CONFIDENCE = 0.65
+"""The confidence that keeps nine of ten messages where each topic has one or two examples (CLINC150's train part)."""
+_PRIOR_EXAMPLES = 10
+_LOWEST_THRESHOLD = 0.05
+_SLICE = 512
+
+Labels = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The likeliest topic by its number. `score` is 0 to 1; from 0.5 on the text is held to be about the topic."""
+
+    label: int
+    score: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the text is about the topic, rather than about none."""
+        return self.score >= 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Examples:
+    """All examples, those of a topic together: topic t has the rows `bounds[t]` to `bounds[t + 1]`."""
+
+    embeddings: Floats
+    grams: SparseRows
+    bounds: Labels
+
+    def features(self, first: int, last: int) -> Floats:
+        """Both views of some rows beside each other, dense."""
+        return np.hstack([self.embeddings[first:last], self.grams.part(first, last).dense()])
+
+    def likeness(self, label: int, embedding: Floats, gram: Floats) -> Floats:
+        """How like a text each example of a topic is, up to 1."""
+        first, last = self.bounds[label], self.bounds[label + 1]
+        likeness: Floats = (self.embeddings[first:last] @ embedding + self.grams.part(first, last).times(gram)) / 2
+        return likeness
+
+
+class TopicModel:
+    """Topics are numbered from 0 as in `train`; each has at least one example."""
+
+    def __init__(self, examples: _Examples, rarities: Floats, weights: Floats, threshold: float) -> None:
+        self._examples = examples
+        self._rarities = rarities
+        self._weights = weights
+        self.threshold = threshold
+
+    @classmethod
+    def train(cls, topics: Sequence[Sequence[str]], embeddings: Floats) -> "TopicModel":
+        """Learn from the examples of each topic; `embeddings` are theirs in this order, one row each, of length 1.
+
+        Blocks: some seconds for thousands of examples.
+        """
+        counts = counted([text for texts in topics for text in texts])
+        rarities = rarity(counts)
+        bounds = np.cumsum([0, *(len(texts) for texts in topics)], dtype=np.intp)
+        examples = _Examples(embeddings, weighed(counts, rarities), bounds)
+        labels = np.repeat(np.arange(len(topics)), np.diff(bounds))
+        weights, unseen = _regress(examples, labels)
+        return cls(examples, rarities, weights, _threshold(examples, unseen))
+
+    def judge(self, text: str, embedding: Floats) -> Judgement:
+        """What a text is about."""
+        grams = weighed(counted([text]), self._rarities)
+        width = len(embedding)
+        scores = embedding @ self._weights[:width] + grams.values @ self._weights[width:][grams.columns]
+        row = grams.dense()[0]
+        best = max(
+            (
+                (scores[label] + _NEAR_IN_CHOICE * near, scores[label] + _NEAR_IN_CONFIDENCE * near, int(label))
+                for label in np.argsort(scores)[-_CANDIDATES:]
+                for near in (_nearest(self._examples.likeness(label, embedding, row)),)
+            ),
+        )
+        return Judgement(best[2], float(np.clip(best[1] / (2 * self.threshold), 0.0, 1.0)))
+
+
+def _nearest(likeness: Floats) -> float:
+    """The mean of the best few."""
+    return float(np.sort(likeness)[-_NEAREST:].mean())
+
+
+def _regress(examples: _Examples, labels: Labels) -> tuple[Floats, Floats]:
+    """The weights (features x topics), and what each example gets for its own topic from the others alone."""
+    count, width = len(labels), examples.embeddings.shape[1] + COLUMNS
+    return _by_examples(examples, labels) if count <= width else _by_features(examples, labels, width)
+
+
+def _by_examples(examples: _Examples, labels: Labels) -> tuple[Floats, Floats]:
+    """For fewer examples than features. Leaving one out in closed form: Rasmussen and Williams 2006, 5.4.2."""
+    features = examples.features(0, len(labels))
+    inverse = np.linalg.inv(features @ features.T + _RIDGE * np.eye(len(labels), dtype=np.float32))
+    dual = inverse @ np.eye(labels.max() + 1, dtype=np.float32)[labels]
+    own = dual[np.arange(len(labels)), labels]
+    return features.T @ dual, 1 - own / np.diag(inverse)
+
+
+def _by_features(examples: _Examples, labels: Labels, width: int) -> tuple[Floats, Floats]:
+    """For more examples than features, in slices that keep the memory small."""
+    gram = _RIDGE * np.eye(width, dtype=np.float32)
+    sums = np.zeros((width, labels.max() + 1), np.float32)
+    slices = [slice(start, min(start + _SLICE, len(labels))) for start in range(0, len(labels), _SLICE)]
+    for part in slices:
+        features = examples.features(part.start, part.stop)
+        gram += features.T @ features
+        sums += features.T @ np.eye(sums.shape[1], dtype=np.float32)[labels[part]]
+    inverse = np.linalg.inv(gram)
+    weights = inverse @ sums
+    unseen = np.empty(len(labels), np.float32)
+    for part in slices:
+        features = examples.features(part.start, part.stop)
+        leverage = np.einsum("ij,ij->i", features @ inverse, features)
+        own = np.einsum("ij,ji->i", features, weights[:, labels[part]])
+        unseen[part] = (own - leverage) / (1 - leverage)
+    return weights, unseen
+
+
+def _threshold(examples: _Examples, unseen: Floats) -> float:
+    """The confidence that nine of ten examples would reach, had they not been seen; few examples hardly count."""
+    confidences = np.concatenate(
+        [
+            unseen[first:last] + _NEAR_IN_CONFIDENCE * _nearest_others(examples.features(first, last))
+            for first, last in zip(examples.bounds[:-1], examples.bounds[1:], strict=True)
+            if last - first > 1
+        ]
+        or [np.empty(0, np.float32)]
+    )
+    if not len(confidences):
+        return _PRIOR_CONFIDENCE
+    told = float(np.quantile(confidences, 1 - _KEPT))
+    share = len(confidences) / (len(confidences) + _PRIOR_EXAMPLES)
+    return max(_LOWEST_THRESHOLD, share * told + (1 - share) * _PRIOR_CONFIDENCE)
+
+
+def _nearest_others(features: Floats) -> Floats:
+    """For each example of a topic, how like its nearest others are."""
+    likeness = features @ features.T / 2
+    np.fill_diagonal(likeness, -1)
+    best: Floats = np.sort(likeness, axis=1)[:, 1:][:, -_NEAREST:].mean(axis=1)
+    return best
