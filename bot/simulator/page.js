@@ -1,201 +1,149 @@
-// The chat page: follows the simulator's events, writes as the chosen customer, switches between customers.
+// The page: as many phones side by side as there is room for, the customers beside them, the bot's trace.
 
-import { ChatView } from "./chat_view.js";
+import { CustomerList } from "./customer_list.js";
+import { drawers, followTheme } from "./layout.js";
+import { FaultPanel } from "./fault_panel.js";
 import { KnowledgePanel } from "./knowledge_panel.js";
-import { element } from "./message_text.js";
+import { ListSheet } from "./list_sheet.js";
+import { Phone } from "./phone.js";
+import { post } from "./server.js";
+import { TracePanel } from "./trace_panel.js";
+import { World } from "./world.js";
 
-const TYPING_MILLISECONDS = 25_000;
-const NOTICE_MILLISECONDS = 6_000;
+const PHONE_WIDTH = 366;
+const BURST_PAUSE_MILLISECONDS = 350;
+const COPIES = 40;
 const by = (id) => document.getElementById(id);
 
-const customers = new Map();
-let chosen = null;
-let known = false;
-let noticeTimer = 0;
+const phones = []; // from left to right
+let front = null; // the phone that was touched last
+let recent = []; // ids of chosen customers, the latest first
+let tracing = false; // whether the server can tell how it came to its replies
+let loaded = false;
 
-const chat = new ChatView(by("log"), (quoted, button_id) => post("messages", { customer: chosen, quoted, button_id }));
-const knowledge = new KnowledgePanel(by("documents"), (item) => chat.system(`${item.filename} is ready. Ask about it!`));
+followTheme(by("theme"));
+const open = drawers({ side: by("side"), trace: by("trace"), backdrop: by("backdrop"), fit: () => layPhones() });
 
-// What the simulator tells
-
-const feed = new EventSource("/simulator/events");
-const on = (kind, handle) => feed.addEventListener(kind, (event) => handle(JSON.parse(event.data)));
-feed.addEventListener("error", () => presence("connecting…"));
-
-on("snapshot", (world) => {
-  customers.clear();
-  for (const person of world.customers) customers.set(person.id, newCustomer(person));
-  for (const message of world.messages) customers.get(message.customer)?.messages.push(message);
-  by("business-name").textContent = world.business.name;
-  by("business-avatar").textContent = initials(world.business.name);
-  by("knowledge").hidden = !world.knowledge;
-  if (world.knowledge && !known) knowledge.load();
-  known = true;
-  drawSuggestions(world.suggestions);
-  const wanted = customers.has(chosen) ? chosen : newestFirst()[0]?.person.id;
-  if (wanted) choose(wanted);
-  else drawCustomers();
+const world = new World({
+  snapshot: begin,
+  customer: (customer) => { if (!phones.length) choose(customer); else layPhones(); list.draw(); },
+  message: receive,
+  status: (customer, message) => { phoneOf(customer)?.chat.status(message.wamid, message.status); list.draw(); },
+  typing: (customer) => phoneOf(customer)?.drawTyping(),
+  faults: (faults) => faultPanel.show(faults),
+  lost: () => phones.forEach((phone) => phone.presence("connecting…")),
 });
+const list = new CustomerList(by("customers"), world, { shown: phoneOf, front: () => front?.customer, choose: (customer, wish) => choose(customer, wish) });
+const sheet = new ListSheet({ dialog: by("sheet"), title: by("sheet-title"), rows: by("sheet-rows"), close: by("close-sheet") });
+const knowledge = new KnowledgePanel(by("documents"), (item) => front?.chat.system(`${item.filename} is ready. Ask about it!`));
+const faultPanel = new FaultPanel({ groups: by("fault-groups"), often: by("how-often"), off: by("no-faults"), count: by("fault-count") }, (text) => front?.notice(text));
+const trace = new TracePanel({ body: by("turn"), place: by("turn-place"), older: by("older-turn"), newer: by("newer-turn") }, markTurn);
 
-on("customer", (person) => {
-  if (!customers.has(person.id)) customers.set(person.id, newCustomer(person));
-  if (!chosen) choose(person.id);
-  drawCustomers();
-});
+// What the phones may ask of the page
+const shared = {
+  get business() { return world.business; },
+  get suggestions() { return world.suggestions; },
+  front: toFront,
+  selected: (phone, wamid) => { toFront(phone); trace.select(wamid); if (tracing && !open.isStacked()) open.showTrace(); },
+  openSide: () => open.showSide(),
+  openTrace: (phone) => { toFront(phone); open.toggleTrace(); },
+  menu: (message, phone) => sheet.open(message, phone.by("phone"), (id) => phone.send(() => post("messages", { customer: phone.id, quoted: message.wamid, button_id: id }))),
+};
 
-on("message", (message) => {
-  const customer = customers.get(message.customer);
-  if (!customer) return;
-  customer.messages.push(message);
-  if (!message.by_customer) stopTyping(customer);
-  if (message.customer === chosen) chat.add(message);
-  else if (!message.by_customer) customer.unread += 1;
-  drawCustomers();
-  drawSuggestionsVisibility();
-});
-
-on("status", ({ customer, wamid, status }) => {
-  const message = customers.get(customer)?.messages.find((one) => one.wamid === wamid);
-  if (message) message.status = status;
-  if (customer === chosen) chat.status(wamid, status);
-  drawCustomers();
-});
-
-on("typing", ({ customer: id }) => {
-  const customer = customers.get(id);
-  if (!customer) return;
-  clearTimeout(customer.typing);
-  customer.typing = setTimeout(() => stopTyping(customer), TYPING_MILLISECONDS);
-  drawTyping();
-});
-
-function newCustomer(person) {
-  return { person, messages: [], unread: 0, typing: 0 };
+function begin(told) {
+  by("knowledge").hidden = !told.knowledge;
+  tracing = told.knowledge;
+  if (told.knowledge && !loaded) knowledge.load();
+  if (!loaded && tracing && !open.isStacked()) open.showTrace();
+  loaded = true;
+  recent = recent.filter((id) => world.customers.has(id));
+  const wanted = front && world.customers.get(front.id);
+  front = null;
+  phones.forEach((phone) => phone.slot.remove());
+  phones.length = 0;
+  const first = wanted ?? world.newestFirst()[0];
+  if (first) choose(first, { focus: matchMedia("(min-width: 861px)").matches });
+  list.draw();
 }
 
-function stopTyping(customer) {
-  clearTimeout(customer.typing);
-  customer.typing = 0;
-  drawTyping();
+function phoneOf(customer) {
+  return phones.find((phone) => phone.customer === customer);
 }
 
-// What the page shows
-
-function choose(id) {
-  chosen = id;
-  const customer = customers.get(id);
-  customer.unread = 0;
-  by("whose").textContent = `as ${customer.person.name}`;
-  chat.show(customer.messages);
-  drawTyping();
-  drawCustomers();
-  drawSuggestionsVisibility();
-}
-
-function drawTyping() {
-  const typing = Boolean(customers.get(chosen)?.typing);
-  presence(typing ? "typing…" : "online");
-  if (typing) chat.showTyping();
-  else chat.hideTyping();
-}
-
-function presence(text) {
-  if (by("presence").textContent !== text) by("presence").textContent = text;
-}
-
-function drawCustomers() {
-  by("customers").replaceChildren(...newestFirst().map(customerRow));
-  const unread = [...customers.values()].reduce((sum, customer) => sum + customer.unread, 0);
-  by("all-unread").textContent = unread;
-  by("all-unread").hidden = !unread;
-}
-
-function newestFirst() {
-  const at = (customer) => customer.messages.at(-1)?.at ?? 0;
-  return [...customers.values()].sort((one, other) => at(other) - at(one));
-}
-
-function customerRow({ person, messages, unread }) {
-  const row = element("li");
-  const button = element("button", "", "customer");
-  button.type = "button";
-  if (person.id === chosen) button.setAttribute("aria-current", "true");
-  button.addEventListener("click", () => { choose(person.id); closeSide(); by("text").focus(); });
-  const avatar = element("span", initials(person.name), "avatar");
-  avatar.setAttribute("aria-hidden", "true");
-  const last = messages.at(-1);
-  const lines = element("span", "", "lines");
-  lines.append(element("b", person.name), element("small", last ? last.text : person.phone ? `+${person.phone}` : "phone hidden"));
-  button.append(avatar, lines);
-  if (unread) button.append(element("span", String(unread), "badge"));
-  row.append(button);
-  return row;
-}
-
-function drawSuggestions(questions) {
-  by("suggestions").replaceChildren(...questions.map((question) => {
-    const chip = element("button", question, "chip");
-    chip.type = "button";
-    chip.addEventListener("click", () => say(question));
-    return chip;
-  }));
-}
-
-function drawSuggestionsVisibility() {
-  by("suggestions").hidden = !by("suggestions").children.length || (customers.get(chosen)?.messages.length ?? 0) > 0;
-}
-
-function initials(name) {
-  return name.split(/\s+/).slice(0, 2).map((word) => word[0] ?? "").join("").toUpperCase();
-}
-
-function notice(text) {
-  by("notice").textContent = text;
-  by("notice").hidden = false;
-  clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => { by("notice").hidden = true; }, NOTICE_MILLISECONDS);
-}
-
-// What the customer does
-
-async function post(path, body) {
-  try {
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch(`/simulator/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
-    if (!answer.ok) throw new Error(await answer.text());
-    return await answer.json();
-  } catch (error) {
-    notice(`That did not work: ${error.message}`);
-    return null;
+// As many customers as there is room for, the latest chosen ones, in an order that does not jump.
+function layPhones() {
+  const room = Math.max(1, Math.floor(by("phones").clientWidth / PHONE_WIDTH));
+  const all = [...recent.map((id) => world.customers.get(id)), ...world.newestFirst()];
+  const wanted = [...new Set(all.filter(Boolean))].slice(0, room);
+  for (const phone of phones.filter(({ customer }) => !wanted.includes(customer))) {
+    const next = wanted.find((customer) => !phoneOf(customer));
+    if (next) phone.show(next);
+    else phones.splice(phones.indexOf(phone), 1)[0].slot.remove();
   }
+  for (const customer of wanted.filter((one) => !phoneOf(one))) {
+    const phone = new Phone(by("phone"), shared);
+    phones.push(phone);
+    by("phones").append(phone.slot);
+    phone.show(customer);
+    phone.by("show-trace").hidden = !tracing;
+  }
+  by("phones").classList.toggle("several", phones.length > 1);
+  if (!phones.includes(front) && phones.length) toFront(phoneOf(wanted[0]));
 }
 
-async function say(text) {
-  if (!text.trim() || !chosen) return false;
-  return (await post("messages", { customer: chosen, text })) !== null;
+function choose(customer, { focus = true } = {}) {
+  recent = [customer.person.id, ...recent.filter((id) => id !== customer.person.id)];
+  layPhones();
+  toFront(phoneOf(customer));
+  open.hideSide();
+  if (focus) front.text.focus();
+  list.draw();
 }
 
-function fit() {
-  const text = by("text");
-  text.style.height = "auto";
-  text.style.height = `${text.scrollHeight}px`;
+function toFront(phone) {
+  if (!phone || (front === phone && trace.customer === phone.id)) return;
+  front = phone;
+  phones.forEach((one) => one.slot.classList.toggle("front", one === phone));
+  phone.customer.unread = 0;
+  recent = [phone.id, ...recent.filter((id) => id !== phone.id)];
+  if (tracing) trace.follow(phone.id);
+  list.draw();
 }
 
-by("composer").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const text = by("text").value;
-  by("text").value = "";
-  fit();
-  if (text.trim() && !(await say(text))) by("text").value = text;
+function receive(customer, message) {
+  customer.add(message);
+  const phone = phoneOf(customer);
+  if (phone) phone.add(message);
+  if (!message.by_customer && phone !== front) customer.unread += 1;
+  if (phone && phone === front && tracing) trace.expect();
+  list.draw();
+}
+
+function markTurn(turn) {
+  const wamids = new Set(turn ? turn.messages.map((line) => line.wamid) : []);
+  for (const phone of phones) phone.chat.mark(phone === front ? wamids : new Set(), phone === front ? trace.wamid : null);
+}
+
+// Bursts and repeats
+
+by("burst").addEventListener("click", async () => {
+  const phone = front;
+  const [first = "When are you open?", second = "What does delivery cost?"] = world.suggestions;
+  open.hideSide();
+  for (const text of ["Hi!", first, second, "Thanks"]) {
+    phone.say(text);
+    await new Promise((wake) => setTimeout(wake, BURST_PAUSE_MILLISECONDS));
+  }
 });
-by("text").addEventListener("input", fit);
-by("text").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  by("composer").requestSubmit();
+by("forty").addEventListener("click", () => {
+  const text = front.text.value.trim() || world.suggestions[0] || "Hello?";
+  front.text.value = "";
+  open.hideSide();
+  front.say(text, { times: COPIES });
+  front.chat.system(`Delivered ${COPIES} times. One reply is right.`);
 });
 
-// Customers
+// New customers
 
 function newAddress(hidden) {
   const digits = [...crypto.getRandomValues(new Uint8Array(14))].map((byte) => byte % 10).join("");
@@ -213,58 +161,40 @@ by("customer-form").addEventListener("submit", async (event) => {
   const hidden = by("customer-hidden").checked;
   by("customer-dialog").close();
   const username = hidden ? name.toLowerCase().replace(/[^a-z0-9]+/g, "_") : null;
-  const person = await post("customers", { address: newAddress(hidden), name, username });
-  if (!person) return;
-  if (!customers.has(person.id)) customers.set(person.id, newCustomer(person));
-  choose(person.id);
-  closeSide();
-  by("text").focus();
+  try {
+    choose(world.meet(await post("customers", { address: newAddress(hidden), name, username })));
+  } catch (error) {
+    front?.notice(`That did not work: ${error.message}`);
+  }
 });
 
-// Files
+// Files: onto a phone they are sent by its customer, anywhere else they become knowledge
 
 by("pick-files").addEventListener("click", () => by("files").click());
 by("files").addEventListener("change", () => { knowledge.add(by("files").files); by("files").value = ""; });
 let dragged = 0;
-const hasFiles = (event) => event.dataTransfer?.types.includes("Files") && !by("knowledge").hidden;
-const dropping = (shown) => { by("drop-anywhere").hidden = !shown; };
-addEventListener("dragenter", (event) => { if (hasFiles(event)) { dragged += 1; dropping(true); } });
-addEventListener("dragleave", (event) => { if (hasFiles(event)) { dragged -= 1; dropping(dragged > 0); } });
+const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+const phoneUnder = (event) => phones.find((phone) => phone.slot.contains(event.target));
+function showDrop(event) {
+  const over = event && phoneUnder(event);
+  by("drop-anywhere").hidden = !event || Boolean(over) || by("knowledge").hidden;
+  for (const phone of phones) {
+    phone.by("drop-here").hidden = phone !== over;
+    phone.by("drop-here").textContent = `Drop to send as ${phone.customer.person.name}`;
+  }
+}
+addEventListener("dragenter", (event) => { if (hasFiles(event)) { dragged += 1; showDrop(event); } });
+addEventListener("dragleave", (event) => { if (hasFiles(event) && --dragged <= 0) showDrop(null); });
 addEventListener("dragover", (event) => { if (hasFiles(event)) event.preventDefault(); });
 addEventListener("drop", (event) => {
   if (!hasFiles(event)) return;
   event.preventDefault();
   dragged = 0;
-  dropping(false);
-  knowledge.add(event.dataTransfer.files);
+  showDrop(null);
+  const phone = phoneUnder(event);
+  if (phone) phone.attach(event.dataTransfer.files[0]);
+  else if (!by("knowledge").hidden) knowledge.add(event.dataTransfer.files);
 });
 
-// Light and dark, and the side panel of small screens
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const theme = (name) => { document.documentElement.dataset.theme = name; };
-const remembered = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
-theme(remembered() ?? (dark.matches ? "dark" : "light"));
-dark.addEventListener("change", () => { if (!remembered()) theme(dark.matches ? "dark" : "light"); });
-by("theme").addEventListener("click", () => {
-  const name = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  theme(name);
-  try { localStorage.setItem("theme", name); } catch { /* private windows may forbid it */ }
-});
-
-function openSide() {
-  document.body.classList.add("side-open");
-  by("backdrop").hidden = false;
-  by("close-side").focus();
-}
-
-function closeSide() {
-  document.body.classList.remove("side-open");
-  by("backdrop").hidden = true;
-}
-
-by("open-side").addEventListener("click", openSide);
-by("close-side").addEventListener("click", () => { closeSide(); by("open-side").focus(); });
-by("backdrop").addEventListener("click", closeSide);
-addEventListener("keydown", (event) => { if (event.key === "Escape") closeSide(); });
-if (matchMedia("(min-width: 861px)").matches) by("text").focus();
+addEventListener("keydown", (event) => { if (event.altKey) list.step(event); });
+world.follow();

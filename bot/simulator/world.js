@@ -1,0 +1,105 @@
+// What the page knows: the customers, their messages, who types; kept up to date by the simulator's events.
+
+const TYPING_MILLISECONDS = 25_000;
+const PATIENCE_MILLISECONDS = 5_000;
+
+export class KnownCustomer {
+  constructor(person) {
+    this.person = person;
+    this.messages = [];
+    this.unread = 0;
+    this.typing = 0;
+    this.draft = "";
+    this.awaited = new Map();
+  }
+
+  get lastAt() {
+    return this.messages.at(-1)?.at ?? 0;
+  }
+
+  add(message) {
+    this.messages.push(message);
+    this.awaited.get(message.wamid)?.();
+    this.awaited.delete(message.wamid);
+  }
+
+  // Resolves when the message has come, or not at all within reason.
+  has(wamid) {
+    if (this.messages.some((message) => message.wamid === wamid)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.awaited.set(wamid, resolve);
+      setTimeout(resolve, PATIENCE_MILLISECONDS);
+    });
+  }
+}
+
+export class World {
+  // `on` has snapshot(world), customer(customer), message(customer, message), status(customer, message),
+  // typing(customer), faults(list) and lost().
+  constructor(on) {
+    this.on = on;
+    this.customers = new Map();
+    this.business = { name: "…" };
+    this.suggestions = [];
+  }
+
+  follow() {
+    const feed = new EventSource("/simulator/events");
+    const heard = (kind, handle) => feed.addEventListener(kind, (event) => handle(JSON.parse(event.data)));
+    feed.addEventListener("error", () => this.on.lost());
+    heard("snapshot", (told) => this.begin(told));
+    heard("customer", (person) => this.on.customer(this.meet(person)));
+    heard("message", (message) => this.add(message));
+    heard("status", (change) => this.move(change));
+    heard("typing", ({ customer }) => this.types(this.customers.get(customer)));
+    heard("faults", ({ faults }) => this.on.faults(faults));
+  }
+
+  newestFirst() {
+    return [...this.customers.values()].sort((one, other) => other.lastAt - one.lastAt);
+  }
+
+  meet(person) {
+    if (!this.customers.has(person.id)) this.customers.set(person.id, new KnownCustomer(person));
+    return this.customers.get(person.id);
+  }
+
+  begin(told) {
+    const drafts = new Map([...this.customers].map(([id, { draft }]) => [id, draft]));
+    this.customers.clear();
+    this.business = told.business;
+    this.suggestions = told.suggestions;
+    for (const person of told.customers) this.meet(person).draft = drafts.get(person.id) ?? "";
+    for (const message of told.messages) this.customers.get(message.customer)?.add(message);
+    this.on.snapshot(told);
+    this.on.faults(told.faults);
+  }
+
+  add(message) {
+    const customer = this.customers.get(message.customer);
+    if (!customer) return;
+    if (!message.by_customer) this.stopTyping(customer);
+    this.on.message(customer, message);
+  }
+
+  move({ customer: id, wamid, status }) {
+    const customer = this.customers.get(id);
+    const message = customer?.messages.find((one) => one.wamid === wamid);
+    if (!message) return;
+    message.status = status;
+    this.on.status(customer, message);
+  }
+
+  types(customer) {
+    if (!customer) return;
+    clearTimeout(customer.typing);
+    customer.typing = setTimeout(() => this.stopTyping(customer), TYPING_MILLISECONDS);
+    this.on.typing(customer);
+  }
+
+  stopTyping(customer) {
+    clearTimeout(customer.typing);
+    customer.typing = 0;
+    this.on.typing(customer);
+  }
+}
