@@ -56,7 +56,8 @@ class Attachments:
         if len(form.content) > LARGEST[kind]:
             # a phone sends a large picture or film as a document
             kind = "document"
-        stored = self._world.media.keep(form.content, form.mime_type, self._world.clock.now(), form.filename)
+        now = self._world.clock.now()
+        stored = self._world.media.keep(form.content, form.mime_type, now, form.filename, by_customer=True)
         shown = Attachment(kind, form.mime_type, len(form.content), form.filename, stored.id)
         content = {"type": kind, kind: _object(stored, kind, caption)}
         customer, quoted = form.fields.get("customer", ""), form.fields.get("quoted") or None

@@ -8,8 +8,11 @@ from bot.simulator.account import MESSAGING
 from bot.simulator.account_api import PREFIX, AccountApi
 from bot.simulator.faults import Fault, FaultKind
 from bot.simulator.graph_door import GraphDoor, answered, hung_up, no_such_object, read_object
+from bot.simulator.media_api import MediaApi
 from bot.simulator.message_taker import MessageTaker
 from bot.simulator.refusals import MetaRefusalError, refusal_document
+from bot.simulator.status_reporter import StatusReporter
+from bot.simulator.template_api import TemplateApi
 from bot.simulator.world import World
 
 SERVER_ERROR = 500
@@ -18,22 +21,41 @@ SERVER_ERROR = 500
 class CloudApi:
     """Answers as Meta does, except for the faults that somebody asked for."""
 
-    def __init__(self, world: World, taker: MessageTaker) -> None:
+    def __init__(self, world: World, taker: MessageTaker, reporter: StatusReporter) -> None:
         self._world = world
         self._taker = taker
+        self._reporter = reporter
         self._door = GraphDoor(world)
         self._account = AccountApi(world, self._door)
+        self._media = MediaApi(world, self._door)
+        self._templates = TemplateApi(world, self._door)
 
     def routes(self) -> list[web.RouteDef]:
         """What a business calls."""
         return [
             web.post(PREFIX + "/{id}/messages", self._door.guarded("messages", self._messages)),
             *self._account.routes(),
+            *self._media.routes(),
+            *self._templates.routes(),
             web.get(PREFIX + "/{id}", self._door.guarded("node", self._node)),
+            web.post(PREFIX + "/{id}", self._door.guarded("node", self._edit)),
+            web.delete(PREFIX + "/{id}", self._door.guarded("node", self._delete)),
         ]
 
     async def _node(self, request: web.Request) -> web.StreamResponse:
-        found = self._account.node(request)
+        found = self._account.node(request) or self._media.node(request) or self._templates.node(request)
+        if found is None:
+            raise no_such_object(request, request.match_info["id"])
+        return found
+
+    async def _edit(self, request: web.Request) -> web.StreamResponse:
+        found = await self._templates.edit(request)
+        if found is None:
+            raise no_such_object(request, request.match_info["id"])
+        return found
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        found = self._media.delete(request)
         if found is None:
             raise no_such_object(request, request.match_info["id"])
         return found
@@ -52,18 +74,18 @@ class CloudApi:
         addressee = self._taker.addressee(envelope)
         if refused := faults.strikes(FaultKind.REFUSED, addressee):
             raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
-        taken = self._taker.take(envelope)
+        taken, answer = self._taker.take(envelope)
         if faults.strikes(FaultKind.STATUS_FIRST, addressee):
-            await self._taker.report_now(taken)
+            await self._reporter.report_now(taken)
         else:
-            self._taker.report(taken)
+            self._reporter.report(taken)
         if faults.strikes(FaultKind.ANSWER_LOST, addressee):
             return hung_up(request)
         if fault := faults.strikes(FaultKind.ANSWER_500, addressee):
             return self._broken(fault)
         if slow := faults.strikes(FaultKind.SLOW, addressee):
             await self._world.clock.sleep(slow.seconds)
-        return answered(taken.answer)
+        return answered(answer)
 
     def _broken(self, fault: Fault) -> web.Response:
         details = "The simulator took this and was asked to say so."

@@ -58,7 +58,9 @@ class CustomerSide:
         bubble = self._bubble(person, titles[button_id], None, quoted, None)
         kind = "list_reply" if asked.menu else "button_reply"
         reply = {"type": kind, kind: {"id": button_id, "title": titles[button_id]}}
-        content = {"type": "interactive", "interactive": reply}
+        content: dict[str, Any] = {"type": "interactive", "interactive": reply}
+        if asked.kind == "template":
+            content = {"type": "button", "button": {"payload": button_id, "text": titles[button_id]}}
         self._world.webhooks.post([self._event(person, bubble, content)])
         return bubble.wamid
 
@@ -102,6 +104,7 @@ class CustomerSide:
     ) -> Bubble:
         now = self._world.clock.now() if at is None else at
         known = wamid or new_wamid(person.id)
+        self._world.rate.count_received()
         bubble = Bubble(known, True, text, now, "sent", quoted, kind=kind, attachment=attachment)
         if self._world.customers.owner(bubble.wamid) is None:
             person.last_wrote_at = max(person.last_wrote_at or 0, now)
@@ -115,5 +118,5 @@ class CustomerSide:
                 change = {"customer": person.id, "wamid": bubble.wamid, "status": bubble.status}
                 self._world.feed.tell("status", change)
 
-        item = message_item(person, bubble, content)
+        item = message_item(person, bubble, content, self._world.settings.display_phone_number)
         return WebhookEvent("messages", item, person.id, person.contact(), alone, arrived)

@@ -31,7 +31,8 @@ class Attachment:
 class Bubble:
     """One message on a customer's phone. `status` is "", sent, delivered, read or failed; `buttons` are (id, title).
 
-    `kind` is the message's type; what the page cannot draw, it shows by `text`.
+    `kind` is the message's type; what the page cannot draw, it shows by `text`. `reactions` are emojis by who gave
+    them, "customer" or "business".
     """
 
     wamid: str
@@ -46,6 +47,9 @@ class Bubble:
     footer: str | None = None
     kind: str = "text"
     attachment: Attachment | None = None
+    reactions: dict[str, str] = field(default_factory=dict)
+    edited: bool = False
+    revoked: bool = False
 
     def shown(self, customer: str) -> dict[str, Any]:
         """As the page takes it."""
@@ -63,6 +67,9 @@ class Bubble:
             "footer": self.footer,
             "kind": self.kind,
             "attachment": asdict(self.attachment) if self.attachment else None,
+            "reactions": dict(self.reactions),
+            "edited": self.edited,
+            "revoked": self.revoked,
         }
 
 
@@ -87,6 +94,7 @@ class Customer:
     phone: str | None
     username: str | None = None
     last_wrote_at: int | None = None
+    wants_marketing: bool = True
     burst_at: float = 0.0
     burst_size: int = 0
     bubbles: deque[Bubble] = field(default_factory=deque)
@@ -96,6 +104,11 @@ class Customer:
     def id(self) -> str:
         """The phone's digits, or the BSUID of somebody who hides it."""
         return self.phone or self.user_id
+
+    @property
+    def identity(self) -> str:
+        """What `recipient_identity_key_hash` must be, when a send names one (WHATSAPP.md 4.1)."""
+        return f"{zlib.crc32(self.user_id.encode()):08x}"
 
     def contact(self) -> dict[str, Any]:
         """An element of `contacts[]` (WHATSAPP.md 2.1, 3.2): a hidden phone is left out, not empty."""
@@ -139,12 +152,27 @@ class Customers:
         self._people.move_to_end(user_id)
         return customer
 
+    def rename(self, customer: Customer, phone: str) -> str:
+        """Give a customer another phone, and with it another BSUID (WHATSAPP.md 3.1); the old BSUID."""
+        old, digits = customer.user_id, phone.lstrip("+")
+        if self.find(digits) is not None:
+            raise ValueError("this phone is somebody else's")
+        del self._people[old]
+        customer.user_id, customer.phone = _user_id(digits), digits
+        self._people[customer.user_id] = customer
+        return old
+
     def add(self, customer: Customer, bubble: Bubble) -> None:
         """Put a message on a phone; the oldest goes when there are too many."""
         if len(customer.bubbles) >= self._keep_messages:
             self._owners.pop(customer.bubbles.popleft().wamid, None)
         customer.bubbles.append(bubble)
         self._owners[bubble.wamid] = customer
+
+    def bubble(self, wamid: str) -> Bubble | None:
+        """A message on anybody's phone."""
+        person = self._owners.get(wamid)
+        return next((bubble for bubble in person.bubbles if bubble.wamid == wamid), None) if person else None
 
     def owner(self, wamid: str) -> Customer | None:
         """On whose phone a message is."""

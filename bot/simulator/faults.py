@@ -26,6 +26,7 @@ class FaultKind(StrEnum):
     WEBHOOK_DELAY = "webhook_delay"  # an update waits `seconds`
     WEBHOOK_DUPLICATE = "webhook_duplicate"  # an update is posted `times` in all
     WEBHOOK_SHUFFLE = "webhook_shuffle"  # updates come in any order, each up to `seconds` late
+    WEBHOOK_UNHEARD = "webhook_unheard"  # the business's 200 is lost on its way, so the update comes again
     WEBHOOK_FORGED = "webhook_forged"  # before an update, a stranger posts it with a wrong signature
 
 

@@ -9,7 +9,10 @@ DIGITS = 15
 
 @dataclass(frozen=True, slots=True)
 class StoredMedia:
-    """A file. `id` is what messages name it by, `sha256` is hexadecimal, `stored_at` epoch milliseconds."""
+    """A file. `id` is what messages name it by, `sha256` is hexadecimal, `stored_at` epoch milliseconds.
+
+    `by_customer`: it came by a message of a customer, and stays for a shorter time.
+    """
 
     id: str
     content: bytes = field(repr=False)
@@ -17,6 +20,7 @@ class StoredMedia:
     filename: str | None
     sha256: str
     stored_at: int
+    by_customer: bool = False
 
 
 class MediaStore:
@@ -28,12 +32,14 @@ class MediaStore:
         self._bytes = 0
         self._made = 0
 
-    def keep(self, content: bytes, mime_type: str, now: int, filename: str | None = None) -> StoredMedia:
+    def keep(
+        self, content: bytes, mime_type: str, now: int, filename: str | None = None, *, by_customer: bool = False
+    ) -> StoredMedia:
         """Store a file under a new id."""
         self._made += 1
         media_id = str(10**DIGITS + now % 10**10 * 10**5 + self._made)
         digest = hashlib.sha256(content).hexdigest()
-        stored = StoredMedia(media_id, content, mime_type, filename, digest, now)
+        stored = StoredMedia(media_id, content, mime_type, filename, digest, now, by_customer)
         self._files[media_id] = stored
         self._bytes += len(content)
         while self._bytes > self._keep_bytes and len(self._files) > 1:

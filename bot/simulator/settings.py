@@ -14,6 +14,9 @@ class SimulatorSettings:
     `webhook_batch` is how many waiting updates may share a POST; `webhook_connections` how many POSTs run at once
     (what concerns one customer stays in order, unless a fault or a retry mixes it).
     `subscribed`: whether the app gets the account's webhooks from the start (`POST /{account}/subscribed_apps`).
+    `templates_reviewed`: whether a new template is approved at once; otherwise it waits for `decide_template`.
+    `number_rate` is how many messages a second, in and out, the number takes (80 for a new one, WHATSAPP.md 6); None
+    for any number.
     `keep_*` bound the memory: messages a customer, accepted messages in all, customers, files.
     `server_url` and `admin_token` let the page add files to the knowledge; without them it does not offer that.
     """
@@ -28,6 +31,8 @@ class SimulatorSettings:
     app_id: str = "670843887433847"
     app_name: str = "Concierge"
     subscribed: bool = True
+    templates_reviewed: bool = True
+    number_rate: float | None = None
     country_code: str = "1"
     host: str = "127.0.0.1"
     port: int = 0

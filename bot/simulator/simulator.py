@@ -16,8 +16,13 @@ from bot.simulator.customer_side import CustomerSide
 from bot.simulator.customers import Bubble, Customer, Customers, SentMessage
 from bot.simulator.faults import Faults
 from bot.simulator.knowledge import Knowledge
+from bot.simulator.media_store import MediaStore
 from bot.simulator.message_taker import MessageTaker
+from bot.simulator.phone_actions import PhoneActions
+from bot.simulator.script_api import ScriptApi
 from bot.simulator.settings import SimulatorSettings
+from bot.simulator.status_reporter import StatusReporter
+from bot.simulator.template_api import decide
 from bot.simulator.traces import Traces
 from bot.simulator.world import World
 from database.clock import Clock
@@ -31,7 +36,9 @@ class Simulator:
     def __init__(self, world: World) -> None:
         self._world = world
         self._people = CustomerSide(world)
+        self._phone = PhoneActions(world, self._people)
         self._taker = MessageTaker(world)
+        self._reporter = StatusReporter(world)
         self._runner: web.AppRunner
         self._site: web.TCPSite
         self.url = ""
@@ -50,11 +57,12 @@ class Simulator:
                 yield simulator
             finally:
                 await simulator._runner.cleanup()
-                await simulator._taker.close()
+                await simulator._reporter.close()
 
     def install_page(self, app: web.Application) -> None:
         """Show the chat page in another application, too (before it starts)."""
         app.add_routes(ControlApi(self._world, self._people).routes())
+        app.add_routes(ScriptApi(self._world, self._phone).routes())
         app.add_routes(Attachments(self._world, self._people).routes())
         settings = self._world.settings
         if settings.server_url is not None and settings.admin_token is not None:
@@ -120,6 +128,24 @@ class Simulator:
         await self._open(int(self.url.rpartition(":")[2]))
 
     @property
+    def phone(self) -> PhoneActions:
+        """What customers do beyond writing and pressing: files, places, reactions, edits, a new number."""
+        return self._phone
+
+    @property
+    def media(self) -> MediaStore:
+        """The files of both sides."""
+        return self._world.media
+
+    def decide_template(self, name: str, language: str, status: str, reason: str = "NONE") -> None:
+        """Review a template: APPROVED, REJECTED, PAUSED, DISABLED; told by webhook. Raises ValueError."""
+        decide(self._world, name, language, status, reason)
+
+    def tell_account(self, field: str, value: dict[str, Any]) -> None:
+        """Post an update that is not about a message, such as `account_update` (WHATSAPP.md 2.4)."""
+        self._world.tell_account(field, value)
+
+    @property
     def customers(self) -> Customers:
         """Everybody who wrote or was introduced."""
         return self._world.customers
@@ -156,7 +182,7 @@ class Simulator:
 
     async def _open(self, port: int) -> None:
         app = web.Application(client_max_size=UPLOAD_LIMIT)
-        app.add_routes(CloudApi(self._world, self._taker).routes())
+        app.add_routes(CloudApi(self._world, self._taker, self._reporter).routes())
         self.install_page(app)
         settings = self._world.settings
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

@@ -11,10 +11,14 @@ from bot.simulator.customers import Bubble, Customer
 from bot.simulator.refusals import status_error
 from bot.simulator.settings import SimulatorSettings
 
+MESSAGE_LISTS = ("messages", "statuses")
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """One update. `list_name` is "messages" or "statuses"; `alone` keeps it out of batches.
+    """One update. `list_name` is "messages", "statuses", or the name of another field, whose value `item` is.
+
+    `alone` keeps it out of batches; `at` (epoch milliseconds) is when an update that is not about messages arose.
 
     `on_arrival` is called once, when the business has answered 200.
     """
@@ -25,26 +29,29 @@ class WebhookEvent:
     contact: dict[str, Any] | None = None
     alone: bool = False
     on_arrival: Callable[[], None] | None = None
+    at: int = 0
 
 
-def message_item(customer: Customer, bubble: Bubble, content: dict[str, Any]) -> dict[str, Any]:
+def message_item(customer: Customer, bubble: Bubble, content: dict[str, Any], business: str) -> dict[str, Any]:
     """An element of `messages[]`; `content` brings `type` and the object of that name."""
     item: dict[str, Any] = {"id": bubble.wamid, "timestamp": str(bubble.at // 1000), "from_user_id": customer.user_id}
     if customer.phone:
         item["from"] = customer.phone
     if bubble.quoted:
-        item["context"] = {"id": bubble.quoted}
+        item["context"] = {"from": business, "id": bubble.quoted}
     return item | content
 
 
-def status_item(customer: Customer, bubble: Bubble, status: str, at: int, callback_data: str | None) -> dict[str, Any]:
-    """An element of `statuses[]` for sent, delivered and read."""
+def status_item(
+    customer: Customer, bubble: Bubble, status: str, at: int, callback_data: str | None, category: str
+) -> dict[str, Any]:
+    """An element of `statuses[]` for sent, delivered, read and played; `category` is what it is billed as."""
     item: dict[str, Any] = {
         "id": bubble.wamid,
         "status": status,
         "timestamp": str(at // 1000),
         "recipient_user_id": customer.user_id,
-        "pricing": {"billable": True, "pricing_model": "PMP", "category": "service", "type": "regular"},
+        "pricing": {"billable": True, "pricing_model": "PMP", "category": category, "type": "regular"},
     }
     if customer.phone:
         item["recipient_id"] = customer.phone
@@ -70,16 +77,18 @@ def failed_item(
 
 
 def webhook_body(settings: SimulatorSettings, events: Sequence[WebhookEvent]) -> bytes:
-    """One POST for several updates: one change for the messages, one for the statuses."""
+    """One POST for several updates: one change for the messages, one for the statuses, one for each other update."""
     changes = []
-    for list_name in ("messages", "statuses"):
+    for list_name in MESSAGE_LISTS:
         chosen = [event for event in events if event.list_name == list_name]
         if chosen:
             changes.append({"field": "messages", "value": _value(settings, list_name, chosen)})
-    envelope = {
-        "object": "whatsapp_business_account",
-        "entry": [{"id": settings.account_id, "changes": changes}],
-    }
+    entry: dict[str, Any] = {"id": settings.account_id, "changes": changes}
+    for event in events:
+        if event.list_name not in MESSAGE_LISTS:
+            entry["time"] = event.at // 1000
+            changes.append({"field": event.list_name, "value": event.item})
+    envelope = {"object": "whatsapp_business_account", "entry": [entry]}
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.simulator.account import Account
 from bot.simulator.faults import FaultKind, Faults
 from bot.simulator.settings import SimulatorSettings
 from bot.simulator.webhook_events import WebhookEvent, signature, webhook_body
@@ -19,6 +20,8 @@ from database.clock import Clock
 
 logger = logging.getLogger(__name__)
 HTTP_OK = 200
+MOST_UPDATES = 1000  # a POST (WHATSAPP.md 1.3)
+BODY_LIMIT = 3 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -30,11 +33,14 @@ class _Lane:
 class WebhookSender:
     """A few lanes, each posting one body after another; a customer's updates share a lane, so they keep their order."""
 
-    def __init__(self, settings: SimulatorSettings, clock: Clock, dice: random.Random, faults: Faults) -> None:
+    def __init__(
+        self, settings: SimulatorSettings, clock: Clock, dice: random.Random, faults: Faults, account: Account
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._dice = dice
         self._faults = faults
+        self._account = account
         self._lanes = [_Lane() for _ in range(settings.webhook_connections)]
         self._next_lane = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,7 +69,9 @@ class WebhookSender:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def post(self, events: Sequence[WebhookEvent]) -> None:
-        """Have updates posted, in this order as far as the faults allow."""
+        """Have updates posted, in this order as far as the faults allow; an account without subscription gets none."""
+        if self._account.subscribed is None:
+            return
         shuffle = self._faults.strikes(FaultKind.WEBHOOK_SHUFFLE)
         ordered = list(events)
         if shuffle:
@@ -128,16 +136,33 @@ class WebhookSender:
     async def _serve(self, lane: _Lane) -> None:
         while True:
             await lane.filled.wait()
-            events = self._taken(lane)
-            body = webhook_body(self._settings, events)
-            if await self.post_body(body) == HTTP_OK:
+            events, body = self._fitting(lane)
+            if self._faults.strikes(FaultKind.WEBHOOK_FORGED):
+                await self.post_body(body, {"X-Hub-Signature-256": signature("a stranger's secret", body)})
+            if await self._delivered(body):
                 self._arrived(events)
             else:
                 self._start(self._retry(body, events), "webhook retry")
 
+    async def _delivered(self, body: bytes) -> bool:
+        """Post; whether the business's 200 was heard."""
+        return await self.post_body(body) == HTTP_OK and not self._faults.strikes(FaultKind.WEBHOOK_UNHEARD)
+
+    def _fitting(self, lane: _Lane) -> tuple[list[WebhookEvent], bytes]:
+        """The next updates and their body, which is never over WhatsApp's limit unless one update alone is."""
+        events = self._taken(lane)
+        body = webhook_body(self._settings, events)
+        while len(body) > BODY_LIMIT and len(events) > 1:
+            half = len(events) // 2
+            lane.waiting.extendleft(reversed(events[half:]))
+            lane.filled.set()
+            events = events[:half]
+            body = webhook_body(self._settings, events)
+        return events, body
+
     def _taken(self, lane: _Lane) -> list[WebhookEvent]:
         events = [lane.waiting.popleft()]
-        while lane.waiting and len(events) < self._settings.webhook_batch:
+        while lane.waiting and len(events) < min(self._settings.webhook_batch, MOST_UPDATES):
             if events[0].alone or lane.waiting[0].alone:
                 break
             events.append(lane.waiting.popleft())
@@ -150,7 +175,7 @@ class WebhookSender:
         while self._clock.monotonic() - began < self._settings.retry_for_seconds:
             if pause:
                 await self._clock.sleep(pause * self._dice.uniform(0.5, 1.0))
-            if await self.post_body(body) == HTTP_OK:
+            if await self._delivered(body):
                 self._arrived(events)
                 return
             pause = min(pause * 2 or self._settings.retry_first_seconds, self._settings.retry_max_seconds)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import random
 from collections import Counter, deque
+from typing import Any
 from uuid import UUID
 
 from bot.simulator.account import Account
@@ -11,7 +12,10 @@ from bot.simulator.customers import Customer, Customers, SentMessage
 from bot.simulator.faults import Faults
 from bot.simulator.feed import Feed
 from bot.simulator.media_store import MediaStore
+from bot.simulator.rate_rules import NumberRate
 from bot.simulator.settings import SimulatorSettings
+from bot.simulator.templates import TemplateShelf
+from bot.simulator.webhook_events import WebhookEvent
 from bot.simulator.webhook_sender import WebhookSender
 from database.clock import Clock
 from database.records import new_id
@@ -34,7 +38,9 @@ class World:
         self.feed = Feed()
         self.media = MediaStore(settings.keep_media_bytes)
         self.customers = Customers(settings.keep_customers, settings.keep_messages)
-        self.webhooks = WebhookSender(settings, clock, dice, self.faults)
+        self.templates = TemplateShelf(reviewed_at_once=settings.templates_reviewed)
+        self.rate = NumberRate(clock, settings.number_rate)
+        self.webhooks = WebhookSender(settings, clock, dice, self.faults, self.account)
         self.sent: deque[SentMessage] = deque(maxlen=settings.keep_sent)
         self.read_marks: deque[str] = deque(maxlen=settings.keep_sent)
         self.counts: Counter[str] = Counter()
@@ -47,6 +53,10 @@ class World:
         customer.unseen.append(message)
         arrival, self._arrival = self._arrival, asyncio.Event()
         arrival.set()
+
+    def tell_account(self, field: str, value: dict[str, Any]) -> None:
+        """Post an update that is not about a message: template, account, preference (WHATSAPP.md 2.4)."""
+        self.webhooks.post([WebhookEvent(field, value | {}, field, at=self.clock.now())])
 
     async def arrival(self) -> None:
         """Return when the next message has been taken."""
