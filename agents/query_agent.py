@@ -1,47 +1,37 @@
-"""Answers questions from the business's own knowledge, with sources, or says that it does not know."""
+"""Answers questions from the business's own knowledge, with sources, asks back, or says that it does not know."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ConfigDict, model_validator
-
+from agents.clarification import buttons_for, of_option, options_of
 from agents.extractive import extract
 from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
-from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
-from agents.ports import Answer, Knowledge, LanguageModel, ModelError, Utterance
-from agents.prompt_files import load_prompt
+from agents.model_answering import Conversation, answered, rewritten
+from agents.model_answers import NonsenseError
+from agents.passage_search import PassageSearch, leans_on_before
+from agents.ports import Answer, Knowledge, LanguageModel, ModelError, Usage, Utterance
 from agents.question_splitter import split_questions
 from agents.sentences import Sentences
+from agents.words import words
 from database.records import Passage
 
 REPLY_CHARACTERS = 400  # a reply that is read at a glance on a phone, its source line included
-_PROMPT = load_prompt("answer")
 _PASSAGES = 8
-_HISTORY_LINES = 6
-_LONGEST_MODEL_ANSWER = 1500
 _BETWEEN = "\n\n"
-# What a model must never make up: links, addresses, and numbers of four characters or more (prices, years, phones).
-_CHECKABLE = re.compile(r"https?://[^\s)>\]]+|www\.[^\s)>\]]+|[\w.+-]+@[\w-]+\.\w[\w.-]*|\d[\d.,]{2,}\d")
 
 
-class _Answered(BaseModel):
-    """What the model was asked for (agents/prompts/answer.md)."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The questions of a burst with the passages for each; `error` says why no model put them into words."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    answer: str
-    answered: bool
-    sources: list[int]
-
-    @model_validator(mode="after")
-    def _whole(self) -> "_Answered":
-        self.answer = self.answer.strip()
-        if self.answered and (not self.answer or not self.sources or len(self.answer) > _LONGEST_MODEL_ANSWER):
-            raise ValueError("an answer without text or sources, or far too long")
-        return self
+    parts: Sequence[str]
+    passages: Sequence[Sequence[Passage]]
+    asked: Conversation
+    version: int
+    usage: Usage
+    error: str | None
 
 
 class QueryAgent:
@@ -50,6 +40,7 @@ class QueryAgent:
     def __init__(self, knowledge: Knowledge, model: LanguageModel | None, packs: Mapping[str, LanguagePack]) -> None:
         self._packs = packs
         self._knowledge = knowledge
+        self._search = PassageSearch(knowledge, packs)
         self._model = model
         self._languages = LanguageDetector(self._packs)
         self._sentences = Sentences(self._packs)
@@ -61,42 +52,67 @@ class QueryAgent:
         *,
         language: str | None = None,
         history: Sequence[Utterance] = (),
+        summary: str | None = None,
+        facts: Sequence[str] = (),
         use_model: bool = True,
+        option: str | None = None,
     ) -> Answer:
         """The answer without its source line; with it (`with_sources`) a copied answer has at most 400 characters.
 
-        A model that fails or answers nonsense is named in `error`, and sentences are copied instead.
-        `language` None is found out from the question.
+        A model that fails, answers nonsense or makes something up is named in `error`, and sentences are copied
+        instead. `language` None is found out from the question. `option` is what the customer chose when we asked
+        back: then we do not ask again.
         """
         language = language or self._languages.language_of([question], stored=None)
-        parts = split_questions([question], self._stop_words(language))
-        version, found = await asyncio.gather(self._knowledge.version(business_id), self._search(business_id, parts))
-        answer = await self._from(found, parts, question, language, history, use_model=use_model)
-        return replace(answer, knowledge_version=version)
+        model = self._model if use_model else None
+        asked = Conversation(business_id, question, language, history, summary, facts)
+        found = await self._found(asked, model)
+        if option:
+            found = replace(found, passages=[of_option(passages, option) for passages in found.passages])
+        answer = await self._from(found, model if found.error is None else None, ask_back=option is None)
+        error = "; ".join(filter(None, (found.error, answer.error))) or None
+        return replace(answer, knowledge_version=found.version, usage=found.usage + answer.usage, error=error)
 
-    async def _search(self, business_id: str, parts: Sequence[str]) -> list[list[Passage]]:
-        return await asyncio.gather(*(self._knowledge.search(business_id, part, limit=_PASSAGES) for part in parts))
+    async def _found(self, asked: Conversation, model: LanguageModel | None) -> _Found:
+        """The passages: with a model for the question that it rewrote, without one with the last exchange."""
+        before = self._search.last_exchange(asked.history)
+        usage, error = Usage(), None
+        if model is not None and self._leans(asked):
+            try:
+                meaning, usage = await rewritten(model, asked)
+                asked, before = replace(asked, meaning=meaning), ""
+            except NonsenseError as exc:
+                usage = exc.usage
+            except ModelError as exc:
+                error = f"rewrite: {exc}"
+        parts = split_questions([asked.meaning or asked.question], self._stop_words(asked.language))
+        version, passages = await asyncio.gather(
+            self._knowledge.version(asked.business_id),
+            asyncio.gather(
+                *(self._search.find(asked.business_id, part, before, limit=_PASSAGES) for part in parts),
+            ),
+        )
+        return _Found(parts, passages, asked, version, usage, error)
 
-    async def _from(
-        self,
-        found: Sequence[Sequence[Passage]],
-        parts: Sequence[str],
-        question: str,
-        language: str,
-        history: Sequence[Utterance],
-        *,
-        use_model: bool,
-    ) -> Answer:
-        if not any(found):
-            return self._not_known(language)
-        if self._model is None or not use_model:
-            return self._copied(parts, found, language)
+    def _leans(self, asked: Conversation) -> bool:
+        stop_words = self._stop_words(asked.language)
+        spoken = any(word not in stop_words for line in asked.history if line.by_customer for word in words(line.text))
+        return spoken and leans_on_before(asked.question, stop_words)
+
+    async def _from(self, found: _Found, model: LanguageModel | None, *, ask_back: bool) -> Answer:
+        asked = found.asked
+        if not any(found.passages):
+            return self._not_known(asked.language)
+        if model is None:
+            return self._without_model(found, ask_back=ask_back)
         try:
-            return await self._by_model(self._model, question, _merged(found), language, history)
+            said = await answered(model, asked, _merged(found.passages), found.version, REPLY_CHARACTERS)
         except NonsenseError as exc:
-            return replace(self._copied(parts, found, language), usage=exc.usage, error=f"answer: {exc}")
+            copied = self._without_model(found, ask_back=ask_back)
+            return replace(copied, usage=exc.usage, error=f"answer: {exc}")
         except ModelError as exc:
-            return replace(self._copied(parts, found, language), error=f"answer: {exc}")
+            return replace(self._without_model(found, ask_back=ask_back), error=f"answer: {exc}")
+        return said if said.text else replace(said, text=self._not_known(asked.language).text)
 
     def with_sources(self, answer: Answer, language: str | None) -> str:
         """The answer's Markdown, ready to be sent: with a line that names its sources, if it has any."""
@@ -104,38 +120,32 @@ class QueryAgent:
             return answer.text
         return f"{answer.text}{_BETWEEN}{self._sentences.sources(answer.sources, language)}"
 
-    async def _by_model(
-        self,
-        model: LanguageModel,
-        question: str,
-        passages: Sequence[Passage],
-        language: str,
-        history: Sequence[Utterance],
-    ) -> Answer:
-        system = _PROMPT.text.replace("{limit}", str(REPLY_CHARACTERS))
-        completion = with_prompt(
-            await model.complete(system, _material(question, passages, language, history)), _PROMPT
-        )
-        said = read_answer(completion, _Answered)
-        if not said.answered:
-            return replace(self._not_known(language), usage=completion.usage)
-        if not all(1 <= number <= len(passages) for number in said.sources) or not _grounded(said, question, passages):
-            raise NonsenseError(completion.usage)
-        sources = tuple(passages[number - 1] for number in dict.fromkeys(said.sources))
-        return Answer(said.answer, answered=True, sources=sources, usage=completion.usage)
+    def _without_model(self, found: _Found, *, ask_back: bool) -> Answer:
+        """Copied sentences, or a question back where the customer's words may mean several things."""
+        language, asked = found.asked.language, found.asked
+        if ask_back and not asked.history and len(found.parts) == 1:
+            options = options_of(found.parts[0], found.passages[0], self._stop_words(language))
+            if options:
+                buttons = buttons_for(asked.question, options)
+                return Answer(self._sentences.options(options, language), answered=False, buttons=buttons)
+        answer = self._copied(found)
+        if answer.answered or asked.history or not ask_back or self._says_something(asked):
+            return answer
+        return replace(answer, text=self._sentences.say("say_more", language))
 
-    def _copied(self, parts: Sequence[str], found: Sequence[Sequence[Passage]], language: str) -> Answer:
+    def _copied(self, found: _Found) -> Answer:
         """The best sentences for each question; with the line that names the sources within 400 characters."""
+        language = found.asked.language
         extracts = [
             extract(
-                part,
+                self._whole(part, found.asked),
                 passages,
-                budget=REPLY_CHARACTERS // len(parts),
+                budget=REPLY_CHARACTERS // len(found.parts),
                 naming=lambda sources: len(_BETWEEN) + len(self._sentences.sources(sources, language)),
                 stop_words=self._stop_words(language),
                 trust_cosine=language == "en",
             )
-            for part, passages in zip(parts, found, strict=True)
+            for part, passages in zip(found.parts, found.passages, strict=True)
         ]
         good = [each for each in extracts if each is not None and each.answers]
         if not good:
@@ -143,24 +153,23 @@ class QueryAgent:
         text = _BETWEEN.join(dict.fromkeys(each.text for each in good))
         return Answer(text, answered=True, sources=_distinct(source for each in good for source in each.sources))
 
+    def _whole(self, part: str, asked: Conversation) -> str:
+        """A question without a word of its own ("how much is it?") with the one before it."""
+        stop_words = self._stop_words(asked.language)
+        if asked.meaning is not None or any(word not in stop_words for word in words(part)):
+            return part
+        before = next((line.text for line in reversed(asked.history) if line.by_customer), "")
+        return f"{before}\n{part}".strip()
+
+    def _says_something(self, asked: Conversation) -> bool:
+        return any(word not in self._stop_words(asked.language) for word in words(asked.question))
+
     def _not_known(self, language: str) -> Answer:
         return Answer(self._sentences.say("do_not_know", language), answered=False)
 
     def _stop_words(self, language: str) -> frozenset[str]:
         pack = self._packs.get(language)
         return pack.stop_words if pack else frozenset()
-
-
-def _material(question: str, passages: Sequence[Passage], language: str, history: Sequence[Utterance]) -> str:
-    return as_material(
-        passages=[
-            {"number": number, "heading": passage.heading, "text": passage.text}
-            for number, passage in enumerate(passages, start=1)
-        ],
-        before=[{"customer" if line.by_customer else "business": line.text} for line in history[-_HISTORY_LINES:]],
-        question=question,
-        language=language,
-    )
 
 
 def _merged(found: Sequence[Sequence[Passage]]) -> tuple[Passage, ...]:
@@ -172,13 +181,3 @@ def _merged(found: Sequence[Sequence[Passage]]) -> tuple[Passage, ...]:
 
 def _distinct(passages: Iterable[Passage]) -> tuple[Passage, ...]:
     return tuple({passage.chunk_id: passage for passage in passages}.values())
-
-
-def _grounded(said: _Answered, question: str, passages: Sequence[Passage]) -> bool:
-    """Whether every link, address and long number of the answer stands in the passages or in the question."""
-    known = _squeezed("\n".join([question, *(passage.text for passage in passages)]))
-    return all(_squeezed(found.rstrip(".,;:!?")) in known for found in _CHECKABLE.findall(said.answer))
-
-
-def _squeezed(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).casefold()

@@ -3,10 +3,13 @@
 import time
 from dataclasses import replace
 
+from agents.clarification import chosen_of, with_whole_question
+from agents.conversation_memory import ConversationMemory
 from agents.message_classifier import MessageClassifier
 from agents.ports import Burst, Classification, Effects, Reply
 from agents.query_agent import QueryAgent
 from agents.sentences import SentenceName, Sentences
+from agents.stated_facts import new_facts, stated_facts
 from database.records import ClosedReason, Intent, Mode
 
 _NO_EFFECTS = Effects()
@@ -15,11 +18,18 @@ _NO_EFFECTS = Effects()
 class BurstResponder:
     """Implements agents.ports.Responder. Holds no state: everything about a conversation comes with its burst."""
 
-    def __init__(self, classifier: MessageClassifier, query_agent: QueryAgent, sentences: Sentences) -> None:
+    def __init__(
+        self,
+        classifier: MessageClassifier,
+        query_agent: QueryAgent,
+        sentences: Sentences,
+        memory: ConversationMemory | None = None,
+    ) -> None:
         self._classifier = classifier
         self._rules = classifier.rules
         self._query_agent = query_agent
         self._sentences = sentences
+        self._memory = memory or ConversationMemory(None)
         self._offers = sentences.in_every_language("do_not_know") | sentences.in_every_language("apology")
 
     async def respond(self, burst: Burst) -> Reply:
@@ -29,11 +39,14 @@ class BurstResponder:
             return self._silent(burst, ClosedReason.OPTED_OUT)
         if burst.mode is Mode.PERSON and keyword is None:
             return self._silent(burst, ClosedReason.WITH_PERSON)
+        chosen = chosen_of(burst)
+        whole, burst = burst, self._memory.recalled(with_whole_question(burst, chosen) if chosen else burst)
         began = time.perf_counter()
         classified = self._with_context(burst, await self._classifier.classify(burst), keyword)
         classify_seconds = time.perf_counter() - began
         reply = await self._act(burst, classified)
-        return replace(reply, stages={"classify": classify_seconds, **reply.stages})
+        reply = replace(reply, stages={"classify": classify_seconds, **reply.stages})
+        return await self._remembering(reply, whole)
 
     def apology(self, language: str | None) -> str:
         """Markdown."""
@@ -42,6 +55,21 @@ class BurstResponder:
     def unsupported(self, language: str | None) -> str:
         """Markdown."""
         return self._sentences.say("unsupported", language)
+
+    async def _remembering(self, reply: Reply, burst: Burst) -> Reply:
+        """What this burst adds to what is known of the customer; a model that fails here costs the reply nothing."""
+        if reply.text is None:
+            return reply
+        began = time.perf_counter()
+        memory = await self._memory.summarized(burst, use_model=reply.error is None)
+        facts = new_facts((*reply.effects.new_facts, *stated_facts(burst.texts)), burst.facts)
+        return replace(
+            reply,
+            effects=replace(reply.effects, summary=memory.summary, new_facts=facts),
+            usage=memory.usage + reply.usage,
+            stages=reply.stages | ({"remember": time.perf_counter() - began} if memory.summary else {}),
+            error="; ".join(filter(None, (reply.error, memory.error))) or None,
+        )
 
     def _with_context(self, burst: Burst, classified: Classification, keyword: Intent | None) -> Classification:
         """What the classifier cannot know: keywords always hold, and "yes" accepts the person that we offered."""
@@ -85,15 +113,24 @@ class BurstResponder:
 
     async def _answer(self, burst: Burst, classified: Classification) -> Reply:
         began = time.perf_counter()
+        chosen = chosen_of(burst)
         answer = await self._query_agent.answer(
             burst.business_id,
             "\n".join(self._rules.asking(burst.texts)),
             language=classified.language,
             history=burst.history,
+            summary=burst.summary,
+            facts=burst.facts,
             use_model=classified.error is None,
+            option=chosen.option if chosen else None,
         )
         text = self._query_agent.with_sources(answer, classified.language)
-        if not answer.answered and Intent.THANKS in classified.intents and not self._rules.has_mark(burst.texts):
+        if (
+            not answer.answered
+            and not answer.buttons
+            and Intent.THANKS in classified.intents
+            and not self._rules.has_mark(burst.texts)
+        ):
             text = self._sentences.say("thanks", classified.language)  # "you have been a great help, thank you"
         return replace(
             _reply(classified, text=text),
@@ -103,6 +140,8 @@ class BurstResponder:
             stages={"answer": time.perf_counter() - began},
             error="; ".join(filter(None, (classified.error, answer.error))) or None,
             knowledge_version=answer.knowledge_version,
+            buttons=answer.buttons,
+            effects=Effects(new_facts=answer.facts),
         )
 
     def _say(self, name: SentenceName, classified: Classification, effects: Effects = _NO_EFFECTS) -> Reply:
