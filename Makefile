@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench lock clean
+.PHONY: help setup run test check format bench load lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ format: setup  ## let ruff format the code
 
 bench: setup  ## every benchmark, each figure beside its baseline (docs/benchmarks.md)
 	@$(BIN)/python -m tests.bench
+
+N ?= 50
+load: setup  ## N customers (make load N=200) chat like people, beside the plain design; three minutes
+	@$(BIN)/python -m tests.load --customers $(N)
 
 lock: setup  ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -1,0 +1,91 @@
+"""`make load [N=50]`: so many customers chat like people; what they waited for, beside the plain design."""
+
+import argparse
+import asyncio
+import random
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bot.simulator.settings import SimulatorSettings
+from bot.simulator.simulator import Simulator
+from database.clock import SystemClock
+from tests.bench.__main__ import new_loop
+from tests.e2e.processes import ACCESS_TOKEN, APP_SECRET, NUMBER, Server, running_server
+from tests.load.crowd import Play
+from tests.load.designs import Figures, _at, concierge, fill, plain
+from tests.load.knowledge import load_subject
+from tests.load.timings import load_typing
+
+
+async def run(customers: int, seconds: float, speed: float, seed: int) -> list[tuple[str, ...]]:
+    """Both designs, one after the other, on the same data with the same script; the rows of the table."""
+    subject, typing, clock = load_subject(), load_typing(), SystemClock()
+    play = Play(customers, seconds, speed, seed, typing, subject.questions)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        server = Server(folder / "data", "", settings={"CONCIERGE_LOG_LEVEL": "warning", "CONCIERGE_API_RATE": "1000"})
+        simulated = SimulatorSettings(APP_SECRET, ACCESS_TOKEN, NUMBER, server.webhook_url)
+        simulator = await stack.enter_async_context(Simulator.running(clock, random.Random(seed), simulated))
+        server.api_url = simulator.url
+        async with running_server(server):
+            pieces = await fill(server, subject)
+            _tell(
+                f"{customers} customers, bursts of {typing.source}, {speed:g} times as fast;\n{pieces:,} pieces of "
+                f"knowledge ({subject.source}), {len(subject.upload)} more uploaded in the middle"
+            )
+            _tell(f"Concierge: {seconds:g} s ...")
+            ours = await concierge(server, simulator, play, subject, clock)
+        _tell(f"the plain design: {seconds:g} s ...")
+        theirs = await plain(server.directory, simulator, server.port, play, subject, clock)
+    return _rows(ours, theirs)
+
+
+def _rows(ours: Figures, theirs: Figures) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("", "Concierge", "plain design: one lock, 3 s window")]
+    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        rows.append(
+            (f"reply {name} after the last message", *(f"{_at(each.waits, share):.2f} s" for each in (ours, theirs)))
+        )
+    both = (ours, theirs)
+    rows += [
+        ("messages", *(f"{len(each.spoken.written):,}" for each in both)),
+        ("… not answered", *(f"{len(each.spoken.written) - each.answered:,}" for each in both)),
+        ("replies", *(f"{len(each.waits):,}" for each in both)),
+        ("… that found an answer", *(f"{each.found / max(len(each.waits), 1):.0%}" for each in both)),
+        ("… that belong to no message", *(f"{each.doubled:,}" for each in both)),
+        ("messages a reply", *(f"{each.answered / max(len(each.waits), 1):.2f}" for each in both)),
+        ("lock waits p50 / p99", *("; ".join(_lock(lock) for lock in each.locks) for each in both)),
+        ("memory at the end, all processes", *(f"{each.memory.last_mb:.0f} MB" for each in both)),
+        ("memory slope, second half", *(f"{each.memory.slope:+.0f} MB/h" for each in both)),
+    ]
+    return rows
+
+
+def _lock(lock: tuple[str, float, float]) -> str:
+    name, p50, p99 = lock
+    return f"{name}: {1000 * p50:.1f} / {1000 * p99:.1f} ms"
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - a benchmark prints
+
+
+def main() -> None:
+    """Print one table (Markdown)."""
+    parser = argparse.ArgumentParser(prog="make load", description=__doc__)
+    parser.add_argument("--customers", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long each design is chatted with")
+    parser.add_argument("--speed", type=float, default=5.0, help="how many times as fast as people typed")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        rows = runner.run(run(asked.customers, asked.seconds, asked.speed, asked.seed))
+    rows.insert(1, ("---", "---", "---"))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")  # noqa: T201 - a benchmark prints
+
+
+if __name__ == "__main__":
+    main()
