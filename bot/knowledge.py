@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.conversation_memory import ConversationMemory
 from agents.language_packs import load_language_packs
 from agents.message_classifier import MessageClassifier
 from agents.ports import LanguageModel, Responder
@@ -89,7 +90,8 @@ async def running_knowledge(
         line = None if model else await open_model_line(stack, settings, chat, clock, dice, metrics)
         chosen = model or line
         asker = QueryAgent(index, chosen, packs)
-        responder = BurstResponder(MessageClassifier(chosen, packs), asker, Sentences(packs))
+        memory = ConversationMemory(chosen, settings.concierge_history_tokens)
+        responder = BurstResponder(MessageClassifier(chosen, packs), asker, Sentences(packs), memory)
         if isinstance(embedder, WordLlamaEmbedder):
             # so that the first customer does not wait for it; nobody waits for it at the start either
             loading = asyncio.create_task(embedder.load(), name="load the embedder")

@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     concierge_stop_grace_seconds: Seconds = 20.0
     concierge_number_rate: Rate = 80.0
     concierge_max_turns: Count = 100
+    concierge_history_tokens: int = Field(default=1000, ge=100, le=100_000)
     concierge_api_rate: Rate = 100.0
 
     concierge_inbox_timeout_seconds: Seconds = 3.0

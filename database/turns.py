@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from database.claims import Claim
+from database.contact_facts import remember_facts
 from database.outbox import Draft, queue
 from database.records import ClosedReason, new_id
 from database.transaction import Transaction, Unit
@@ -160,19 +161,7 @@ async def _remember(transaction: Transaction, held: Claim, ending: Ending, now: 
             "UPDATE conversations SET summary = :text, summary_seq = :seq WHERE id = :id AND summary_seq < :seq",
             {"text": ending.summary[0], "seq": ending.summary[1], "id": held.conversation_id},
         )
-    for fact in ending.new_facts:
-        await transaction.run(
-            "INSERT INTO contact_facts (id, business_id, contact_id, fact, turn_id, created_at)"
-            " VALUES (:id, :business, :contact, :fact, :turn, :now) ON CONFLICT (contact_id, fact) DO NOTHING",
-            {
-                "id": new_id(),
-                "business": held.business_id,
-                "contact": held.contact_id,
-                "fact": fact,
-                "turn": held.turn_id,
-                "now": now,
-            },
-        )
+    await remember_facts(transaction, ending.new_facts, held.contact_id, held.business_id, held.turn_id, now)
 
 
 async def _propose(transaction: Transaction, held: Claim, ending: Ending, now: int) -> None:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 class TurnOptions:
     """Limits of turns. A message older than `reply_max_age_seconds` gets no answer.
 
-    `admins` are phones (digits) and BSUIDs.
+    `admins` are phones (digits) and BSUIDs. `history_lines` is more than the memory keeps without summing them up.
     `longest_wait_seconds` is more than the batcher's cap and any pause after a failed turn: what is due later was
     dated by a clock that was wrong.
     """
@@ -40,7 +40,7 @@ class TurnOptions:
     lease_seconds: float = 60.0
     max_superseded: int = 2
     max_failed_claims: int = 3
-    history_lines: int = 12
+    history_lines: int = 60
     reply_max_age_seconds: float = 21_600.0
     look_ahead_seconds: float = 30.0
     longest_wait_seconds: float = 60.0

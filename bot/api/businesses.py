@@ -22,9 +22,9 @@ async def business_of(request: web.Request) -> Business:
     return business
 
 
-def id_of(request: web.Request, what: str) -> str:
-    """The id in the address. Raises a 404 problem for what cannot be one of ours."""
-    found = request.match_info["id"]
+def id_of(request: web.Request, what: str, part: str = "id") -> str:
+    """The id in a part of the address. Raises a 404 problem for what cannot be one of ours."""
+    found = request.match_info[part]
     if not re.fullmatch(r"[0-9a-f-]{36}", found):
         raise not_found(what)
     return found

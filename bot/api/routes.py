@@ -6,6 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bot.api.bodies import AskRequest, ModeRequest, RetryRequest, SearchRequest
+from bot.api.contact_facts import FactPage, delete_fact, delete_facts, list_facts
 from bot.api.conversations import change_mode, list_conversations, list_messages
 from bot.api.dead_letters import list_dead_letters, retry_dead_letters
 from bot.api.documents import delete_document, get_document, list_documents, upload
@@ -32,6 +33,7 @@ RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 V1 = "/api/v1"
 BUSINESS = f"{V1}/businesses/{{business}}"
 DOCUMENTS = f"{BUSINESS}/documents"
+FACTS = f"{V1}/conversations/{{id}}/facts"
 
 SERVED: tuple[tuple[Described, RouteHandler], ...] = (
     (Described("GET", f"{V1}/openapi.json", "This description.", media="application/json"), serve_description),
@@ -62,6 +64,15 @@ SERVED: tuple[tuple[Described, RouteHandler], ...] = (
         Described("GET", f"{V1}/conversations/{{id}}/messages", "List messages.", MessagePage, paged=True),
         list_messages,
     ),
+    (
+        Described("GET", FACTS, "What the customer said of themselves.", FactPage, paged=True),
+        list_facts,
+    ),
+    (
+        Described("DELETE", FACTS, "Forget all that the customer said of themselves.", status=HTTPStatus.NO_CONTENT),
+        delete_facts,
+    ),
+    (Described("DELETE", f"{FACTS}/{{fact}}", "Forget a fact.", status=HTTPStatus.NO_CONTENT), delete_fact),
     (Described("GET", f"{V1}/conversations/{{id}}/turns", "List turns.", TurnPage, paged=True), list_turns),
     (Described("GET", f"{V1}/turns/{{id}}", "Look at a turn and its passages.", TurnDetailOut), get_turn),
     (

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from database.contact_facts import remember_facts
 from database.conversation_views import switch_mode
 from database.records import Mode, new_id
 from database.transaction import Transaction
@@ -156,5 +157,55 @@ def _bury(count: int):
                 " VALUES (1, 'message', :key, '', 'dead', :error, 1)",
                 {"key": f"key {index}", "error": f"reason {index}"},
             )
+
+    return unit
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+async def test_facts_are_shown_and_erased(desk, chat, *, one_by_one):
+    """A business sees what a customer said of themselves, and can forget it; the erasure leaves a trace."""
+    id_ = await chat.write(conversation(desk.business.id, "10001"))
+    await chat.write(_facts(id_, ["I'm vegetarian", "my order number is 12"]))
+    where = f"/api/v1/conversations/{id_}/facts"
+    shown = await (await desk.client.get(where)).json()
+    assert [each["fact"] for each in shown["facts"]] == ["I'm vegetarian", "my order number is 12"]
+    assert shown["next_cursor"] is None
+    gone = [f"{where}/{each['id']}" for each in shown["facts"]] if one_by_one else [where]
+    assert [(await desk.client.delete(each)).status for each in gone] == [204] * len(gone)
+    assert (await (await desk.client.get(where)).json())["facts"] == []
+    assert (await desk.client.delete(gone[0])).status == (404 if one_by_one else 204)
+
+
+async def test_only_twenty_facts_are_kept(desk, chat):
+    """The oldest are forgotten: memory of a person does not grow without end."""
+    id_ = await chat.write(conversation(desk.business.id, "10001"))
+    await chat.write(_facts(id_, [f"fact {number}" for number in range(25)]))
+    first = await (await desk.client.get(f"/api/v1/conversations/{id_}/facts?limit=15")).json()
+    second = await (await desk.client.get(f"/api/v1/conversations/{id_}/facts?cursor={first['next_cursor']}")).json()
+    facts = [each["fact"] for page in (first, second) for each in page["facts"]]
+    assert facts == [f"fact {number}" for number in range(5, 25)]
+
+
+async def test_facts_of_nobody_are_not_found(desk):
+    """An id that is not there is a 404, whatever is asked of it."""
+    where = f"/api/v1/conversations/{new_id()}/facts"
+    assert (await desk.client.get(where)).status == 404
+    assert (await desk.client.delete(where)).status == 404
+    assert (await desk.client.delete(f"{where}/{new_id()}")).status == 404
+
+
+def _facts(conversation_id: str, facts: list[str]):
+    async def unit(transaction: Transaction) -> None:
+        row = await transaction.one(
+            "SELECT contact_id, business_id FROM conversations WHERE id = :id", {"id": conversation_id}
+        )
+        turn = new_id()
+        await transaction.run(
+            "INSERT INTO turns (id, business_id, conversation_id, contact_id, outcome, intents, stages, sources,"
+            " started_at, finished_at) VALUES (:id, :business, :conversation, :contact, 'answered', '[]', '{}', '[]',"
+            " 1, 1)",
+            {"id": turn, "business": row[1], "conversation": conversation_id, "contact": row[0]},
+        )
+        await remember_facts(transaction, facts, row[0], row[1], turn, ADDED)
 
     return unit
