@@ -16,7 +16,7 @@ from database.records import Passage
 _FETCH = 20
 _LONGEST_QUERY = 1000
 _SAID_BY_ITSELF: tuple[SentenceName, ...] = (
-    "greeting", "thanks", "do_not_know", "apology", "hand_over", "stop", "start", "unsupported", "say_more",
+    "greeting", "thanks", "do_not_know", "apology", "hand_over", "stop", "start", "unsupported", "say_more", "refused",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from database.records import Passage
 
 SentenceName = Literal[
     "greeting", "thanks", "do_not_know", "apology", "hand_over", "stop", "start", "unsupported", "source", "page",
-    "which", "or", "say_more",
+    "which", "or", "say_more", "refused",
 ]  # fmt: skip
 
 

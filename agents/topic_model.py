@@ -24,6 +24,7 @@ _PRIOR_CONFIDENCE = 0.65
 """The confidence that keeps nine of ten messages where each topic has one or two examples (CLINC150's train part)."""
 _PRIOR_EXAMPLES = 10
 _LOWEST_THRESHOLD = 0.05
+_ACCEPTED_FROM = 0.5
 _SLICE = 512
 
 Labels = npt.NDArray[np.intp]
@@ -39,7 +40,7 @@ class Judgement:
     @property
     def accepted(self) -> bool:
         """Whether the text is about the topic, rather than about none."""
-        return self.score >= 0.5
+        return self.score >= _ACCEPTED_FROM
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class _Examples:
     def likeness(self, label: int, embedding: Floats, gram: Floats) -> Floats:
         """How like a text each example of a topic is, up to 1."""
         first, last = self.bounds[label], self.bounds[label + 1]
-        likeness: Floats = (self.embeddings[first:last] @ embedding + self.grams.part(first, last).times(gram)) / 2
-        return likeness
+        both = self.embeddings[first:last] @ embedding + self.grams.part(first, last).times(gram)
+        return (both / 2).astype(np.float32)
 
 
 class TopicModel:
@@ -117,7 +118,7 @@ def _by_examples(examples: _Examples, labels: Labels) -> tuple[Floats, Floats]:
     inverse = np.linalg.inv(features @ features.T + _RIDGE * np.eye(len(labels), dtype=np.float32))
     dual = inverse @ np.eye(labels.max() + 1, dtype=np.float32)[labels]
     own = dual[np.arange(len(labels)), labels]
-    return features.T @ dual, 1 - own / np.diag(inverse)
+    return (features.T @ dual).astype(np.float32), (1 - own / np.diag(inverse)).astype(np.float32)
 
 
 def _by_features(examples: _Examples, labels: Labels, width: int) -> tuple[Floats, Floats]:
