@@ -176,7 +176,7 @@ async def _test_message(
         )
     except SendError as error:
         return problem("Test message", *why_not_sent(error))
-    later = "" if template else f"If nothing arrives: {WINDOW_ADVICE}"
+    later = "" if template else f"Nothing arrives? {WINDOW_ADVICE}"
     return ok("Test message", f"Meta took it for +{phone}: look at the phone", later)
 
 

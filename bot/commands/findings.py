@@ -1,6 +1,8 @@
 """What a check found: a line for a person, an object for a program, and whether it makes the command fail."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -21,7 +23,8 @@ class State(StrEnum):
 
 MARKS = {State.OK: "✓", State.WARNING: "!", State.PROBLEM: "✗", State.SKIPPED: "–"}  # noqa: RUF001 - meant so
 PLAIN_MARKS = {State.OK: "ok", State.WARNING: "!!", State.PROBLEM: "XX", State.SKIPPED: "--"}
-NAME_WIDTH = 16
+NAME_WIDTH = 18
+NARROWEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,24 @@ def as_objects(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """One line a check, and one below it where there is something to do."""
+    """One line a check, and one below it where there is something to do, once each; wrapped on a terminal."""
     marks = MARKS if _can_print("".join(MARKS.values())) else PLAIN_MARKS
     indent = " " * (len(marks[State.OK]) + NAME_WIDTH + 2)
+    advised: set[str] = set()
     for each in findings:
-        say(f"{marks[each.state]} {each.name:<{NAME_WIDTH}} {_printable(each.text)}")
-        if each.advice:
-            say(f"{indent}{_printable(each.advice)}")
+        _say_wrapped(f"{marks[each.state]} {each.name:<{NAME_WIDTH}} ", each.text, indent)
+        if each.advice and each.advice not in advised:
+            _say_wrapped(indent, each.advice, indent)
+            advised.add(each.advice)
+
+
+def _say_wrapped(start: str, text: str, indent: str) -> None:
+    columns = shutil.get_terminal_size((0, 0)).columns  # 0: a file or a pipe, where a line stays a line
+    width = max(columns - len(indent), NARROWEST) if columns else sys.maxsize
+    lines = textwrap.wrap(_printable(text), width, break_long_words=False, break_on_hyphens=False) or [""]
+    say(start + lines[0])
+    for line in lines[1:]:
+        say(indent + line)
 
 
 def _can_print(text: str) -> bool:
