@@ -229,7 +229,7 @@ def make_live(task: DocumentTask, embedder: str, now: int) -> Unit[int | None]:
             "UPDATE versions SET embedder = :embedder WHERE id = :id",
             {"id": task.version_id, "embedder": embedder},
         )
-        await _count_change(transaction, task.business_id)
+        await count_change(transaction, task.business_id)
         return int(rows[0]["chunks_count"])
 
     return unit
@@ -259,7 +259,7 @@ def delete_document(business_id: str, document_id: str, now: int) -> Unit[bool]:
             {"id": document_id, "business_id": business_id, "now": now},
         )
         if rows and rows[0]["live_version_id"] is not None:
-            await _count_change(transaction, business_id)
+            await count_change(transaction, business_id)
         return bool(rows)
 
     return unit
@@ -277,7 +277,8 @@ def knowledge_version(business_id: str) -> Unit[int]:
     return unit
 
 
-async def _count_change(transaction: Transaction, business_id: str) -> None:
+async def count_change(transaction: Transaction, business_id: str) -> None:
+    """Part of every unit that changes what is live of a business."""
     await transaction.run(
         "INSERT INTO knowledge_versions (business_id, version) VALUES (:business_id, 1) "
         "ON CONFLICT (business_id) DO UPDATE SET version = knowledge_versions.version + 1",

@@ -96,17 +96,23 @@ class Ingestion:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         await self._parser.close()
 
-    async def accept(self, business_id: str, filename: str, chunks: AsyncIterator[bytes]) -> Document:
+    async def accept(
+        self, business_id: str, filename: str, chunks: AsyncIterator[bytes], *, document_id: str | None = None
+    ) -> Document:
         """Store an upload and queue it. A file that cannot be taken comes back as a document that has failed.
 
         Beyond the size limit the rest of `chunks` is left unread. Raises what `chunks` raises, and sqlite3.Error
-        when not even a row can be stored; nothing is kept then.
+        when not even a row can be stored; nothing is kept then. Whoever gives a `document_id` may repeat the call,
+        also after a crash or a cancellation: a document that is there already is returned, and `chunks` left unread.
         """
+        known = await self.get(business_id, document_id) if document_id else None
+        if known is not None:
+            return known
         now = self._clock.now()
         version_id = new_id()
         stored, refusal = await self._stored(version_id, chunks)
         accepted = Document(
-            *(new_id(), business_id, safe_filename(filename)),
+            *(document_id or new_id(), business_id, safe_filename(filename)),
             status=DocumentStatus.FAILED if refusal else DocumentStatus.QUEUED,
             progress=0.0,
             is_processed=False,
@@ -117,7 +123,8 @@ class Ingestion:
             created_at=now,
             updated_at=now,
         )
-        await self._remember(accepted, StoredVersion(version_id, stored.sha256, stored.bytes))
+        remembering = self._remember(accepted, StoredVersion(version_id, stored.sha256, stored.bytes))
+        await (remembering if document_id is None else _to_the_end(remembering))
         return accepted
 
     async def get(self, business_id: str, document_id: str) -> Document | None:
@@ -289,6 +296,16 @@ class _Counted:
         except Exception:
             self.failed = True
             raise
+
+
+async def _to_the_end(work: Coroutine[object, object, None]) -> None:
+    """Also when the caller is cancelled meanwhile: the call will be repeated, and must find what this one did."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _position(cursor: str) -> tuple[int, str]:

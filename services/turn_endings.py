@@ -63,7 +63,7 @@ def closed_unread(
         return _closing(held, ClosedReason.OPTED_OUT, started)
     text = responder.unsupported(held.language)
     return Ending(
-        drafts=_drafts(text, "reply"),
+        drafts=drafts_of(text, "reply"),
         answered=(),
         closed=_unread(held, oldest, admins),
         trace=Trace(outcome="closed", intents=["other"], language=held.language, started_at=started),
@@ -76,7 +76,7 @@ def apology(held: Claim, responder: Responder, started: int) -> Ending:
         reason = ClosedReason.WITH_PERSON if held.mode == Mode.PERSON else ClosedReason.OPTED_OUT
         return _closing(held, ClosedReason.BLOCKED if held.blocked else reason, started)
     return Ending(
-        drafts=_drafts(responder.apology(held.language), "reply"),
+        drafts=drafts_of(responder.apology(held.language), "reply"),
         answered=[message.id for message in held.messages],
         closed={},
         trace=Trace(outcome="apology", intents=["other"], language=held.language, started_at=started),
@@ -92,7 +92,7 @@ def ending_of(held: Claim, reply: Reply, oldest: int, started: int, admins: Coll
     if reply.closed is not None:
         closed |= dict.fromkeys(heard, reply.closed)
     return Ending(
-        drafts=_drafts(reply.text, _purpose(reply), reply.buttons) if reply.text else (),
+        drafts=drafts_of(reply.text, _purpose(reply), reply.buttons) if reply.text else (),
         answered=heard if reply.closed is None else (),
         closed=closed,
         trace=_trace(reply, started),
@@ -155,7 +155,8 @@ def _closing(held: Claim, reason: ClosedReason, started: int) -> Ending:
     )
 
 
-def _drafts(markdown: str, purpose: str, buttons: Sequence[Button] = ()) -> list[Draft]:
+def drafts_of(markdown: str, purpose: str, buttons: Sequence[Button] = ()) -> list[Draft]:
+    """Markdown as messages to queue: one with buttons where it is short enough for them, or as many as it takes."""
     text = to_whatsapp(markdown)
     if buttons and len(text) <= MOST_ABOVE_BUTTONS:
         return [Draft(type="interactive", text=text, body=_with_buttons(text, buttons), purpose=purpose)]

@@ -1,0 +1,111 @@
+"""Changes of knowledge that an admin was asked about. They are made and settled by a turn's end (database/turns.py)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from database.outbox import Draft, queue
+from database.transaction import Row, Transaction, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProposal:
+    """A row. `details` is what the agents keep of it; `state` is open, reading, done or dropped."""
+
+    id: str
+    business_id: str
+    conversation_id: str
+    contact_id: str
+    kind: str
+    details: dict[str, Any]
+    state: str
+
+
+_COLUMNS = "id, business_id, conversation_id, contact_id, kind, details, state"
+
+
+def _proposal(row: Row) -> StoredProposal:
+    fields = dict(row)
+    fields["details"] = json.loads(fields["details"])
+    return StoredProposal(**fields)
+
+
+def open_proposal(conversation_id: str) -> Unit[StoredProposal | None]:
+    """What the conversation's admin has not answered yet."""
+
+    async def unit(transaction: Transaction) -> StoredProposal | None:
+        row = await transaction.one(
+            f"SELECT {_COLUMNS} FROM proposals WHERE conversation_id = :id AND state = 'open' ORDER BY id DESC",
+            {"id": conversation_id},
+        )
+        return _proposal(row) if row else None
+
+    return unit
+
+
+def proposal(conversation_id: str, proposal_id: str) -> Unit[StoredProposal | None]:
+    """The proposal, when it was made in this conversation."""
+
+    async def unit(transaction: Transaction) -> StoredProposal | None:
+        row = await transaction.one(
+            f"SELECT {_COLUMNS} FROM proposals WHERE id = :id AND conversation_id = :conversation_id",
+            {"id": proposal_id, "conversation_id": conversation_id},
+        )
+        return _proposal(row) if row else None
+
+    return unit
+
+
+def proposals_among(business_id: str, ids: Sequence[str]) -> Unit[set[str]]:
+    """Those of the ids that are proposals of this business: an admin's note has its proposal's id."""
+    parameters = {f"id{number}": each for number, each in enumerate(ids)}
+    names = ", ".join(f":{name}" for name in parameters)
+
+    async def unit(transaction: Transaction) -> set[str]:
+        rows = await transaction.all(
+            f"SELECT id FROM proposals WHERE business_id = :business_id AND id IN ({names})",
+            {"business_id": business_id, **parameters},
+        )
+        return {row["id"] for row in rows}
+
+    return unit
+
+
+def reading_proposals(limit: int) -> Unit[list[StoredProposal]]:
+    """Proposals that were said yes to and whose documents were still being read then, oldest first."""
+
+    async def unit(transaction: Transaction) -> list[StoredProposal]:
+        rows = await transaction.all(
+            f"SELECT {_COLUMNS} FROM proposals WHERE state = 'reading' ORDER BY settled_at LIMIT :limit",
+            {"limit": limit},
+        )
+        return [_proposal(row) for row in rows]
+
+    return unit
+
+
+def tell_and_close(told: StoredProposal, drafts: Sequence[Draft], now: int) -> Unit[bool]:
+    """Queue what became of a proposal's documents, once: False when that was done before."""
+
+    async def unit(transaction: Transaction) -> bool:
+        changed = await transaction.run(
+            "UPDATE proposals SET state = 'done' WHERE id = :id AND state = 'reading'", {"id": told.id}
+        )
+        if not changed:
+            return False
+        conversation = await transaction.one(
+            "SELECT number_id FROM conversations WHERE id = :id", {"id": told.conversation_id}
+        )
+        if conversation is not None:
+            ids = {
+                "business_id": told.business_id,
+                "number_id": conversation["number_id"],
+                "conversation_id": told.conversation_id,
+                "contact_id": told.contact_id,
+                "turn_id": None,
+            }
+            await queue(transaction, drafts, ids, now)
+        return True
+
+    return unit
