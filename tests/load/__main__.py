@@ -14,7 +14,7 @@ from database.clock import SystemClock
 from tests.bench.__main__ import new_loop
 from tests.e2e.processes import ACCESS_TOKEN, APP_SECRET, NUMBER, Server, running_server
 from tests.load.crowd import Play
-from tests.load.designs import Figures, _at, concierge, fill, plain
+from tests.load.designs import Figures, at_share, concierge, fill, plain
 from tests.load.knowledge import load_subject
 from tests.load.timings import load_typing
 
@@ -38,24 +38,25 @@ async def run(customers: int, seconds: float, speed: float, seed: int) -> list[t
             _tell(f"Concierge: {seconds:g} s ...")
             ours = await concierge(server, simulator, play, subject, clock)
         _tell(f"the plain design: {seconds:g} s ...")
-        theirs = await plain(server.directory, simulator, server.port, play, subject, clock)
+        theirs = await plain(server, simulator, play, subject, clock)
     return _rows(ours, theirs)
 
 
 def _rows(ours: Figures, theirs: Figures) -> list[tuple[str, ...]]:
+    both = (ours, theirs)
     rows: list[tuple[str, ...]] = [("", "Concierge", "plain design: one lock, 3 s window")]
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         rows.append(
-            (f"reply {name} after the last message", *(f"{_at(each.waits, share):.2f} s" for each in (ours, theirs)))
+            (f"reply to a question, {name}", *(f"{at_share(each.question_waits, share):.2f} s" for each in both))
         )
-    both = (ours, theirs)
     rows += [
+        ("any reply, p50", *(f"{at_share(each.all_waits, 0.5):.2f} s" for each in both)),
         ("messages", *(f"{len(each.spoken.written):,}" for each in both)),
         ("… not answered", *(f"{len(each.spoken.written) - each.answered:,}" for each in both)),
-        ("replies", *(f"{len(each.waits):,}" for each in both)),
-        ("… that found an answer", *(f"{each.found / max(len(each.waits), 1):.0%}" for each in both)),
+        ("replies", *(f"{len(each.all_waits):,}" for each in both)),
+        ("… that found an answer", *(f"{each.found / max(len(each.all_waits), 1):.0%}" for each in both)),
         ("… that belong to no message", *(f"{each.doubled:,}" for each in both)),
-        ("messages a reply", *(f"{each.answered / max(len(each.waits), 1):.2f}" for each in both)),
+        ("messages a reply", *(f"{each.answered / max(len(each.all_waits), 1):.2f}" for each in both)),
         ("lock waits p50 / p99", *("; ".join(_lock(lock) for lock in each.locks) for each in both)),
         ("memory at the end, all processes", *(f"{each.memory.last_mb:.0f} MB" for each in both)),
         ("memory slope, second half", *(f"{each.memory.slope:+.0f} MB/h" for each in both)),

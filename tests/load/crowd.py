@@ -28,10 +28,10 @@ class Play:
 
 @dataclass(slots=True)
 class Spoken:
-    """When each message was written (epoch milliseconds, by wamid), and how many bursts there were."""
+    """When each message was written (epoch milliseconds, by wamid), and which were the questions that end bursts."""
 
     written: dict[str, int] = field(default_factory=dict)
-    bursts: int = 0
+    questions: set[str] = field(default_factory=set)
 
 
 async def chat(simulator: Simulator, clock: Clock, play: Play) -> Spoken:
@@ -49,32 +49,34 @@ async def _customer(
     dice = random.Random(f"{play.seed}/{customer}")
     await clock.sleep(dice.uniform(0, 5))
     while clock.monotonic() < until:
-        spoken.bursts += 1
         gaps = play.typing.burst(dice, play.speed)
         for gap in gaps:
             await _says(simulator, clock, spoken, customer, dice.choice(REMARKS))
             await clock.sleep(gap)
         person = simulator.add_customer(customer)
         person.unseen.clear()  # replies to the beginning of the burst
-        await _says(simulator, clock, spoken, customer, dice.choice(play.questions).rstrip("? ") + "?")
+        question = dice.choice(play.questions).rstrip("? ") + "?"
+        spoken.questions.add(await _says(simulator, clock, spoken, customer, question))
         with suppress(TimeoutError):
             await simulator.next_reply(customer, timeout_seconds=REPLY_SECONDS)
         await clock.sleep(dice.uniform(1, 5))
 
 
-async def _says(simulator: Simulator, clock: Clock, spoken: Spoken, customer: str, text: str) -> None:
+async def _says(simulator: Simulator, clock: Clock, spoken: Spoken, customer: str, text: str) -> str:
     wamid = await simulator.customer_says(customer, text)
     spoken.written[wamid] = clock.now()
+    return wamid
 
 
-def waits(simulator: Simulator, spoken: Spoken, answered: Mapping[str, str]) -> list[float]:
-    """Seconds from the last message that a reply answers to its arrival, a figure a reply, ascending.
+def waits(simulator: Simulator, spoken: Spoken, answered: Mapping[str, str]) -> tuple[list[float], list[float]]:
+    """Seconds from the last message that a reply answers to its arrival, ascending: questions' replies, all replies.
 
     `answered` tells for each message (wamid) which reply (wamid) answered it.
     """
     arrived = {sent.wamid: sent.at for sent in simulator.sent}
     last: dict[str, int] = {}
     for message, reply in answered.items():
-        if message in spoken.written:
-            last[reply] = max(last.get(reply, 0), spoken.written[message])
-    return sorted((arrived[reply] - at) / 1000 for reply, at in last.items() if reply in arrived)
+        last[reply] = max(last.get(reply, 0), spoken.written[message])
+    every = {reply: (arrived[reply] - at) / 1000 for reply, at in last.items() if reply in arrived}
+    to_questions = {answered[question] for question in spoken.questions if question in answered}
+    return sorted(every[reply] for reply in to_questions & every.keys()), sorted(every.values())

@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -26,10 +25,12 @@ UPLOAD_AFTER = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a crowd saw of a design. Waits are seconds; `locks` are (name, p50, p99) of what turns waited for."""
+    """What a crowd saw of a design. Waits are seconds from the last message that a reply answers: replies to a burst's
+    question, which ends it, and all replies, those to its beginning included. `locks` are (name, p50, p99) of what turns waited for."""
 
     spoken: Spoken
-    waits: list[float]
+    question_waits: list[float]
+    all_waits: list[float]
     answered: int
     found: int
     doubled: int
@@ -81,23 +82,24 @@ async def plain(
         async with session.get("/figures") as answer:
             told = await answer.json()
     lock_waits = sorted(told["lock_waits"]) or [0.0]
-    locks = (("the one lock", _at(lock_waits, 0.5), _at(lock_waits, 0.99)),)
+    locks = (("the one lock", at_share(lock_waits, 0.5), at_share(lock_waits, 0.99)),)
     return _figures(simulator, spoken, told["answered"], told["found"], locks, memory)
 
 
 @asynccontextmanager
-async def _plain_process(directory: Path, api_url: str, port: int) -> AsyncIterator[int]:
+async def _plain_process(server: Server) -> AsyncIterator[int]:
     environment = {
+        "BUSINESS_ID": server.rows("SELECT id FROM businesses")[0]["id"],
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
         "PYTHONPATH": str(ROOT),
         "WHATSAPP_PHONE_NUMBER_ID": SECRETS.phone_number_id,
         "WHATSAPP_APP_SECRET": SECRETS.app_secret,
         "WHATSAPP_ACCESS_TOKEN": SECRETS.access_token,
-        "WHATSAPP_API_URL": api_url,
+        "WHATSAPP_API_URL": server.api_url,
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.load.plain_server", str(directory), str(port)),
+        *(sys.executable, "-m", "tests.load.plain_server", str(server.directory), str(server.port)),
         env=environment,
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -154,7 +156,8 @@ def _figures(
     replies = set(answered.values())
     doubled = sum(sent.wamid not in replies for sent in simulator.sent)
     ours = {message: reply for message, reply in answered.items() if message in spoken.written}
-    return Figures(spoken, waits(simulator, spoken, ours), len(ours), found, doubled, locks, memory)
+    asked, every = waits(simulator, spoken, ours)
+    return Figures(spoken, asked, every, len(ours), found, doubled, locks, memory)
 
 
 Histograms = dict[tuple[str, str], dict[float, float]]
@@ -189,5 +192,6 @@ def _quantile(before: Histograms, after: Histograms, key: tuple[str, str], share
     return 0.0
 
 
-def _at(ascending: list[float], share: float) -> float:
-    return ascending[min(int(len(ascending) * share), len(ascending) - 1)]
+def at_share(ascending: list[float], share: float) -> float:
+    """The value below which this share lies; 0 when there is none."""
+    return ascending[min(int(len(ascending) * share), len(ascending) - 1)] if ascending else 0.0

@@ -42,7 +42,6 @@ from vectorstore.wordllama_embedder import WordLlamaEmbedder
 WINDOW_SECONDS = 3.0
 FETCH = 50
 HISTORY_LINES = 20
-BUSINESS = "default"
 
 
 class PlainKnowledge:
@@ -74,7 +73,7 @@ class PlainKnowledge:
         """What an upload costs at least: embed, and one `add` for the whole document."""
         vectors = await self._embedder.embed(texts)
         ids = [f"plain-{number}-{row}" for row in range(len(texts))]
-        name = Collection(BUSINESS, self._embedder.name).name
+        name = Collection(os.environ["BUSINESS_ID"], self._embedder.name).name
         await asyncio.to_thread(self._store.add, name, self._embedder.name, ids, vectors)
 
 
@@ -95,6 +94,7 @@ class PlainBot:
         self._responder = responder
         self._knowledge = knowledge
         self._line = line
+        self._business_id = os.environ["BUSINESS_ID"]
         self._number = os.environ["WHATSAPP_PHONE_NUMBER_ID"]
         self._secret = os.environ["WHATSAPP_APP_SECRET"]
         self._lock = asyncio.Lock()
@@ -150,7 +150,7 @@ class PlainBot:
         asked = time.perf_counter()
         async with self._lock:
             self.lock_waits.append(time.perf_counter() - asked)
-            reply = await self._responder.respond(Burst(BUSINESS, texts, user.language, tuple(user.history)))
+            reply = await self._responder.respond(Burst(self._business_id, texts, user.language, tuple(user.history)))
         user.language = reply.language
         user.history.extend(Utterance(by_customer=True, text=text) for text in texts)
         if reply.text is None:
