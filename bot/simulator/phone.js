@@ -35,7 +35,7 @@ export class Phone {
   }
 
   get text() {
-    return this.by("text");
+    return this.by("typed");
   }
 
   show(customer) {

@@ -1,226 +1,293 @@
+"""The simulator's page in Chromium: chats, phones side by side, keyboard, looks, guards."""
+
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from bot.simulator.settings import SimulatorSettings
 from bot.simulator.simulator import Simulator
 from database.clock import SystemClock
 from tests.e2e.browser import browser
+from tests.e2e.page_stage import MARIA, PHONE, WIDE, WIDEST, page_stage
 from tests.fakes.knowledge_server import KnowledgeServer
 from tests.fakes.webhook_door import WebhookDoor
 
-MARIA = "12025550101"
-SAM = "US.13491208655302741918"
-WIDE = {"width": 1200, "height": 860}
-PHONE = {"width": 390, "height": 844}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 FORMATTED = (
     "*bold* _italic_ ~gone~ `code` 3*4*5 snake_case_name\n- one\n- two\n```mono  space```\n<img src=x onerror=alert(1)>"
 )
 BUTTONS = [{"type": "reply", "reply": {"id": name, "title": name.title()}} for name in ("yes", "no")]
+ROWS = [{"id": "red", "title": "Red", "description": "Like a rose"}, {"id": "blue", "title": "Blue"}]
 
 
-class Stage:
-    """The page in a browser, a simulator behind it, and a business that can send."""
-
-    def __init__(self, simulator: Simulator, server: KnowledgeServer, session: Any, page: Page) -> None:
-        self.simulator, self.server, self.session, self.page = simulator, server, session, page
-        self.complaints: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    async def post(self, message: dict[str, Any]) -> None:
-        body = {"messaging_product": "whatsapp"} | message
-        url = f"{self.simulator.url}/v26.0/777/messages"
-        async with self.session.post(url, json=body, headers={"Authorization": "Bearer token"}) as answer:
-            assert answer.status == 200
-
-    async def reply(self, text: str) -> None:
-        await self.post({"to": f"+{MARIA}", "type": "text", "text": {"body": text}})
-
-    async def say(self, text: str) -> None:
-        await self.page.get_by_label("Message", exact=True).fill(text)
-        await self.page.keyboard.press("Enter")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium():
+    async with browser() as opened:
+        yield opened
 
 
-@asynccontextmanager
-async def stage(viewport: dict[str, int], scheme: Any = "light") -> AsyncIterator[Stage]:
-    async with (
-        WebhookDoor.open("secret") as door,
-        KnowledgeServer.open("admin") as server,
-        aiohttp.ClientSession() as session,
-        browser() as chromium,
-    ):
-        settings = SimulatorSettings(
-            app_secret="secret",
-            access_token="token",
-            phone_number_id="777",
-            webhook_url=door.url,
-            business_name="Harbour Cycles",
-            server_url=server.url,
-            admin_token="admin",
-            suggestions=("When are you open?",),
-        )
-        async with Simulator.running(SystemClock(), random.Random(3), settings) as simulator:
-            simulator.add_customer(MARIA, name="Maria")
-            simulator.add_customer(SAM, name="Sam", username="sam")
-            page = await chromium.new_page(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
-            shown = Stage(simulator, server, session, page)
-            await page.goto(simulator.url)
-            await expect(page.get_by_text("online")).to_be_visible()
-            yield shown
-            assert shown.complaints == []
-            await page.close()
+async def contrast(page: Page, selector: str) -> float:
+    """WCAG 2.2's contrast of a text with the nearest background behind it."""
+    return float(await page.locator(selector).first.evaluate(CONTRAST))
 
 
-async def test_a_chat_looks_like_whatsapp():
+CONTRAST = """node => {
+    const numbers = color => color.match(/[0-9.]+/g).map(Number);
+    const light = color => {
+        const [r, g, b] = numbers(color).slice(0, 3).map(part => part / 255)
+            .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    let behind = node;
+    while ((numbers(getComputedStyle(behind).backgroundColor)[3] ?? 1) < 1) behind = behind.parentElement;
+    const [low, high] = [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor]
+        .map(light).sort((one, other) => one - other);
+    return (high + 0.05) / (low + 0.05);
+}"""
+
+
+async def test_a_chat_looks_like_whatsapp(chromium):
     """A message typed with the keyboard gets its ticks, "typing…" shows, and the reply comes with its formatting."""
-    async with stage(WIDE) as shown:
-        page = shown.page
+    async with page_stage(chromium, WIDE) as shown:
         await shown.say("When do you open?")
-        mine = page.locator(".row.mine")
-        await expect(mine.get_by_label("Delivered")).to_be_visible()
+        mine = shown.front.locator(".row.mine")
+        await expect(mine.get_by_label("Delivered", exact=True)).to_be_visible()
         wamid = shown.simulator.conversation(MARIA)[0].wamid
         await shown.post({"status": "read", "message_id": wamid, "typing_indicator": {"type": "text"}})
-        await expect(mine.get_by_label("Read")).to_be_visible()
-        await expect(page.get_by_role("status")).to_have_text("typing…")
+        await expect(mine.get_by_label("Read", exact=True)).to_be_visible()
+        await expect(shown.front.get_by_role("status")).to_have_text("typing…")
+        await expect(shown.front.get_by_label("typing", exact=True)).to_be_visible()
         await shown.reply(FORMATTED)
-        await expect(page.get_by_role("status")).to_have_text("online")
-        theirs = page.locator(".row.theirs .text")
-        for tag, text in (
-            ("strong", "bold"),
-            ("em", "italic"),
-            ("s", "gone"),
-            ("code", "code"),
-            ("pre", "mono  space"),
-        ):
+        await expect(shown.front.get_by_role("status")).to_have_text("online")
+        theirs = shown.front.locator(".row.theirs .text")
+        texts = {"strong": "bold", "em": "italic", "s": "gone", "code": "code", "pre": "mono  space"}
+        for tag, text in texts.items():
             await expect(theirs.locator(tag)).to_have_text(text)
         await expect(theirs.locator("li")).to_have_text(["one", "two"])
         await expect(theirs).to_contain_text("3*4*5 snake_case_name")
         await expect(theirs).to_contain_text("<img src=x onerror=alert(1)>")
         assert await theirs.locator("img").count() == 0
+        await expect(shown.front.locator(".day")).to_have_text("Today")
 
 
-async def test_suggestions_and_buttons_are_pressed():
+async def test_what_has_not_arrived_shows_a_clock(chromium):
+    """Until the simulator has taken it, a message waits with a clock; a message that failed says so."""
+    async with page_stage(chromium, WIDE) as shown:
+        await shown.page.route("**/simulator/messages", lambda _route: None)
+        await shown.say("Slow line")
+        await expect(shown.front.get_by_label("Waiting")).to_be_visible()
+        await shown.page.unroute("**/simulator/messages")
+        await shown.simulator.customer_says(MARIA, "Hello")
+        shown.simulator.faults.set("failed_later", next=1)
+        await shown.reply("This will fail")
+        await expect(shown.front.get_by_label("Not delivered")).to_be_visible()
+
+
+async def test_suggestions_and_buttons_are_pressed(chromium):
     """A suggested question is sent with one press, and so is a reply button, which quotes its question."""
-    async with stage(WIDE) as shown:
-        page = shown.page
-        await page.get_by_role("button", name="When are you open?").click()
-        await expect(page.locator(".row.mine")).to_have_count(1)
-        await expect(page.locator("#suggestions")).to_be_hidden()
+    async with page_stage(chromium, WIDE) as shown:
+        await shown.front.get_by_role("button", name="When are you open?").click()
+        await expect(shown.front.locator(".row.mine[data-wamid]")).to_have_count(1)
+        await expect(shown.front.locator(".suggestions")).to_be_hidden()
         card = {"type": "button", "body": {"text": "Book it?"}, "action": {"buttons": BUTTONS}}
         await shown.post({"to": f"+{MARIA}", "type": "interactive", "interactive": card})
-        await page.get_by_role("button", name="Yes").click()
-        await expect(page.locator(".row.mine").last).to_contain_text("Book it?")
-        await expect(page.locator(".row.mine").last).to_contain_text("Yes")
+        await shown.front.get_by_role("button", name="Yes").click()
+        await expect(shown.front.locator(".row.mine").last).to_contain_text("Book it?")
+        await expect(shown.front.locator(".row.mine").last).to_contain_text("Yes")
+        await shown.simulator.webhooks_settled()
+        assert shown.door.items("messages")[-1]["interactive"]["button_reply"] == {"id": "yes", "title": "Yes"}
 
 
-async def test_customers_keep_apart():
-    """Another customer is added and chosen; what others get counts as unread and shows in their chat only."""
-    async with stage(WIDE) as shown:
+async def test_a_list_opens_a_sheet(chromium):
+    """Escape closes it and gives the focus back; a row of it is the customer's answer."""
+    async with page_stage(chromium, WIDE) as shown:
+        await shown.say("Hello")
+        action = {"button": "Colours", "sections": [{"title": "All", "rows": ROWS}]}
+        card = {"type": "list", "body": {"text": "Which colour?"}, "action": action}
+        await shown.post({"to": f"+{MARIA}", "type": "interactive", "interactive": card})
+        opener = shown.front.get_by_role("button", name="Colours")
+        await opener.click()
+        sheet = shown.page.get_by_role("dialog", name="Colours")
+        await expect(sheet.get_by_role("button", name="Red")).to_be_visible()
+        await shown.page.keyboard.press("Escape")
+        await expect(sheet).to_be_hidden()
+        await expect(opener).to_be_focused()
+        await shown.page.keyboard.press("Enter")
+        await sheet.get_by_role("button", name="Blue").click()
+        await expect(shown.front.locator(".row.mine").last).to_contain_text("Blue")
+        await shown.simulator.webhooks_settled()
+        assert shown.door.items("messages")[-1]["interactive"]["list_reply"]["id"] == "blue"
+
+
+async def test_a_bubble_is_quoted(chromium):
+    """With the mouse or with R, and not without need: Escape forgets it."""
+    async with page_stage(chromium, WIDE) as shown:
+        await shown.say("First")
+        await shown.reply("What about it?")
+        theirs = shown.front.locator(".row.theirs")
+        await theirs.hover()
+        await theirs.get_by_role("button", name="Reply to this message").click()
+        await expect(shown.front.locator(".quoting")).to_contain_text("What about it?")
+        await shown.page.keyboard.press("Escape")
+        await expect(shown.front.locator(".quoting")).to_be_hidden()
+        await theirs.focus()
+        await shown.page.keyboard.press("r")
+        await shown.page.keyboard.type("This")
+        await shown.page.keyboard.press("Enter")
+        await expect(shown.front.locator(".row.mine .quote")).to_contain_text("What about it?")
+        quoted = shown.simulator.conversation(MARIA)[1].wamid
+        await shown.simulator.webhooks_settled()
+        assert shown.door.items("messages")[-1]["context"]["id"] == quoted
+
+
+async def test_customers_stand_side_by_side(chromium):
+    """Two phones on a wide screen; each has its own chat, and what is typed in one is sent by its customer."""
+    async with page_stage(chromium, WIDEST) as shown:
+        phones = shown.page.locator(".slot")
+        await expect(phones).to_have_count(2)
+        sam = shown.page.get_by_role("region", name="Phone of Sam")
+        await sam.get_by_label("Message", exact=True).fill("From Sam")
+        await shown.page.keyboard.press("Enter")
+        await expect(sam.locator(".row.mine[data-wamid]")).to_have_count(1)
+        maria = shown.page.get_by_role("region", name="Phone of Maria")
+        await shown.simulator.customer_says(MARIA, "Hi")
+        await shown.reply("For Maria")
+        await expect(maria.locator(".row.theirs")).to_contain_text("For Maria")
+        await expect(sam.locator(".row")).to_have_count(1)
+        await expect(
+            shown.page.locator("#customers").get_by_role("button", name="Maria").locator(".badge")
+        ).to_be_visible()
+        await maria.locator(".log").click()
+        await expect(shown.page.locator("#customers .badge")).to_have_count(0)
+
+
+async def test_customers_keep_apart(chromium):
+    """A customer without a phone number is added and chosen; what others get counts as unread."""
+    async with page_stage(chromium, WIDE) as shown:
         page = shown.page
         await shown.say("From Maria")
-        await expect(page.locator(".row.mine")).to_have_count(1)
+        await expect(shown.front.locator(".row.mine[data-wamid]")).to_have_count(1)
         await page.get_by_role("button", name="+ Add customer").click()
         await page.get_by_label("Name", exact=True).fill("Kim")
         await page.get_by_label("Hides the phone number").check()
         await page.get_by_role("button", name="Add", exact=True).click()
-        await expect(page.locator("#whose")).to_have_text("as Kim")
-        await expect(page.locator(".row")).to_have_count(0)
+        await expect(page.get_by_role("region", name="Phone of Kim")).to_be_visible()
+        await expect(shown.front.locator(".row")).to_have_count(0)
         await shown.reply("For Maria")
-        maria = page.get_by_role("button", name="Maria")
+        maria = page.locator("#customers").get_by_role("button", name="Maria")
         await expect(maria.locator(".badge")).to_have_text("1")
         await maria.click()
-        await expect(page.locator(".row.theirs")).to_contain_text("For Maria")
+        await expect(shown.front.locator(".row.theirs")).to_contain_text("For Maria")
         await expect(maria.locator(".badge")).to_have_count(0)
         kim = next(person for person in shown.simulator.customers if person.name == "Kim")
         assert kim.phone is None
 
 
-async def test_files_join_the_knowledge():
-    """A picked file is uploaded with the token that the page never sees, and followed until it is ready or failed."""
-    async with stage(WIDE) as shown:
+async def test_everything_is_reached_by_keyboard(chromium):
+    """Arrows switch between chats, from the list and with Alt from anywhere; arrows walk through the bubbles."""
+    async with page_stage(chromium, WIDE) as shown:
+        keyboard = shown.page.keyboard
+        await shown.say("One")
+        await shown.say("Two")
+        await expect(shown.front.locator(".row.mine[data-wamid]")).to_have_count(2)
+        await keyboard.press("Alt+ArrowDown")
+        await expect(shown.page.get_by_role("region", name="Phone of Sam")).to_be_visible()
+        await expect(shown.front.get_by_label("Message", exact=True)).to_be_focused()
+        sam = shown.page.locator("#customers").get_by_role("button", name="Sam")
+        await sam.focus()
+        await keyboard.press("ArrowUp")
+        await expect(shown.page.get_by_role("region", name="Phone of Maria")).to_be_visible()
+        await expect(shown.page.locator("#customers").get_by_role("button", name="Maria")).to_be_focused()
+        await shown.front.locator(".log").focus()
+        await keyboard.press("ArrowUp")
+        await expect(shown.front.locator(".row").last).to_be_focused()
+        await keyboard.press("ArrowUp")
+        await expect(shown.front.locator(".row").first).to_be_focused()
+        await keyboard.press("Tab")
+        await expect(shown.front.get_by_role("button", name="Reply to this message").first).to_be_focused()
+        outline = await shown.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+
+
+async def test_a_small_screen_is_all_chat(chromium):
+    """At 360 pixels the chat fills the screen without scrolling sideways; the panels slide in, Escape closes them."""
+    async with page_stage(chromium, PHONE, "dark") as shown:
         page = shown.page
-        files: list[Any] = [
-            {"name": "menu.md", "mimeType": "text/markdown", "buffer": b"# Menu"},
-            {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"},
-        ]
-        await page.get_by_label("Files for the knowledge").set_input_files(files)
-        await expect(page.locator(".document", has_text="menu.md")).to_contain_text("Ready · 7 passages")
-        await expect(page.locator(".document", has_text="broken.pdf")).to_contain_text("encrypted")
-        await expect(page.get_by_role("log")).to_contain_text("menu.md is ready")
-        assert shown.server.contents["menu.md"] == b"# Menu"
-        assert "admin" not in await page.content()
-
-
-async def test_a_dropped_file_joins_the_knowledge():
-    """Dropping a file anywhere on the page uploads it."""
-    async with stage(WIDE) as shown:
-        drop = """() => {
-            const carried = new DataTransfer();
-            carried.items.add(new File(["# Hours"], "hours.md"));
-            const how = { dataTransfer: carried, bubbles: true, cancelable: true };
-            for (const kind of ["dragenter", "dragover", "drop"])
-                document.body.dispatchEvent(new DragEvent(kind, how));
-        }"""
-        await shown.page.evaluate(drop)
-        await expect(shown.page.locator(".document", has_text="hours.md")).to_contain_text("Ready")
-
-
-async def test_a_small_screen_is_all_chat():
-    """On a phone the chat fills the screen; customers and knowledge open beside it, and Escape closes them."""
-    async with stage(PHONE, "dark") as shown:
-        page = shown.page
-        box = await page.locator(".phone").bounding_box()
-        assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
-        assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
-        assert await page.evaluate("document.documentElement.scrollWidth") == 390
-        await expect(page.get_by_role("button", name="Sam")).to_be_hidden()
-        await page.get_by_role("button", name="Customers and knowledge").click()
-        await page.get_by_role("button", name="Sam").click()
-        await expect(page.locator("#whose")).to_have_text("as Sam")
-        await shown.say("Hi")
-        await expect(page.locator(".row.mine")).to_have_count(1)
-        await page.get_by_role("button", name="Customers and knowledge").click()
-        await page.get_by_role("button", name="Switch between light and dark").click()
-        assert await page.evaluate("document.documentElement.dataset.theme") == "light"
+        assert await page.locator(".phone").bounding_box() == {"x": 0, "y": 0, "width": 360, "height": 740}
+        sam = page.locator("#customers").get_by_role("button", name="Sam")
+        await expect(sam).to_be_hidden()
+        await page.get_by_role("button", name="Customers, faults and knowledge").click()
+        await sam.click()
+        await expect(shown.front.locator(".whose")).to_have_text("as Sam")
+        await shown.say("W" * 200)
+        await expect(shown.front.locator(".row.mine[data-wamid]")).to_have_count(1)
+        await page.get_by_role("button", name="How the bot came to its reply").click()
+        await expect(page.locator("#trace")).to_be_visible()
         await page.keyboard.press("Escape")
-        await expect(page.get_by_role("button", name="Sam")).to_be_hidden()
+        await expect(page.locator("#trace")).to_be_hidden()
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        await page.get_by_role("button", name="Customers, faults and knowledge").click()
+        await page.locator("#faults summary").click()
+        assert await page.locator("#side").evaluate("side => side.scrollWidth - side.clientWidth") == 0
+        await page.keyboard.press("Escape")
+        await expect(sam).to_be_hidden()
 
 
-async def test_the_page_comes_back_by_itself():
+TEXTS = (".customer small", ".system.day", ".row.mine .text", ".row.mine time", ".owner", ".storm small", ".presence")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_is_light_and_dark(chromium, scheme):
+    """As the system says, or as the switch says; every text has the contrast that WCAG AA asks for (4.5)."""
+    async with page_stage(chromium, WIDE, scheme) as shown:
+        await shown.say("Hello")
+        await expect(shown.front.locator(".row.mine[data-wamid]")).to_have_count(1)
+        ground = "getComputedStyle(document.querySelector('#side')).backgroundColor"
+        before = await shown.page.evaluate(ground)
+        assert before == {"light": "rgb(255, 255, 255)", "dark": "rgb(17, 27, 33)"}[scheme]
+        low = {text: ratio for text in TEXTS if (ratio := await contrast(shown.page, text)) < 4.5}
+        assert low == {}
+        await shown.page.get_by_role("button", name="Switch between light and dark").click()
+        assert await shown.page.evaluate(ground) != before
+
+
+async def test_the_page_comes_back_by_itself(chromium):
     """When the line to the simulator breaks, the page connects again and shows everything."""
-    async with stage(WIDE) as shown:
+    async with page_stage(chromium, WIDE) as shown:
         await shown.say("Before")
-        await expect(shown.page.locator(".row.mine")).to_have_count(1)
+        await expect(shown.front.locator(".row.mine[data-wamid]")).to_have_count(1)
         await shown.simulator.stop_listening()
-        await expect(shown.page.get_by_role("status")).to_have_text("connecting…")
+        await expect(shown.front.get_by_role("status")).to_have_text("connecting…")
         await shown.simulator.customer_says(MARIA, "Meanwhile")
         await shown.simulator.listen_again()
-        await expect(shown.page.locator(".row.mine")).to_have_count(2, timeout=20_000)
-        await expect(shown.page.get_by_role("status")).to_have_text("online")
+        await expect(shown.front.locator(".row.mine")).to_have_count(2, timeout=20_000)
+        await expect(shown.front.get_by_role("status")).to_have_text("online")
         shown.complaints.clear()  # the browser reports the refused connection
 
 
-async def test_no_other_host_is_ever_asked():
+async def test_no_other_host_is_ever_asked(chromium):
     """The page loads everything from the simulator, and its policy allows no other host and no inline script."""
-    async with stage(WIDE) as shown:
+    async with page_stage(chromium, WIDE) as shown:
         asked: list[str] = []
         shown.page.on("request", lambda request: asked.append(request.url))
         answer = await shown.page.reload()
         assert answer is not None
-        await expect(shown.page.get_by_text("online")).to_be_visible()
+        await expect(shown.front.get_by_role("status")).to_have_text("online")
         assert all(url.startswith(shown.simulator.url) for url in asked)
         policy = (await answer.all_headers())["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
+        assert "admin" not in await shown.page.content()
 
 
-async def test_the_knowledge_route_keeps_strangers_out():
-    """Another site's upload is 403 and never reaches the server; what is not a form is 415."""
+@pytest.mark.parametrize("path", ["knowledge", "turns?customer=1", "attachments", "media/1"])
+async def test_the_pages_routes_keep_strangers_out(path):
+    """Another site's request is 403, and so is one for another host's name."""
     async with (
         WebhookDoor.open("secret") as door,
         KnowledgeServer.open("admin") as server,
@@ -228,15 +295,24 @@ async def test_the_knowledge_route_keeps_strangers_out():
     ):
         settings = SimulatorSettings("secret", "token", "777", door.url, server_url=server.url, admin_token="admin")
         async with Simulator.running(SystemClock(), random.Random(3), settings) as simulator:
-            url = f"{simulator.url}/simulator/knowledge"
-            form = aiohttp.FormData()
-            form.add_field("files", b"# x", filename="x.md")
-            async with session.post(url, data=form, headers={"Origin": "http://evil.example"}) as answer:
-                assert answer.status == 403
-            async with session.post(url, data=b"x", headers={"Host": "evil.example"}) as answer:
-                assert answer.status == 403
-            async with session.post(url, data=b"x") as answer:
-                assert answer.status == 415
-            async with session.get(f"{url}/..%2f..%2fask") as answer:
-                assert answer.status == 404
+            url = f"{simulator.url}/simulator/{path}"
+            method = "POST" if path in {"knowledge", "attachments"} else "GET"
+            for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+                async with session.request(method, url, data=b"x", headers=headers) as answer:
+                    assert answer.status == 403
+            if method == "POST":
+                async with session.post(url, data=b"x") as answer:
+                    assert answer.status == 415
             assert server.documents == {}
+
+
+@pytest.mark.parametrize("path", ["knowledge/..%2f..%2fask", "turns/..%2f..%2fask", "files/..%2fworld.py"])
+async def test_a_path_leads_nowhere_else(path):
+    """404 for what is not an id or a file of the page."""
+    async with WebhookDoor.open("secret") as door, aiohttp.ClientSession() as session:
+        settings: Any = SimulatorSettings("secret", "token", "777", door.url, server_url=door.url, admin_token="admin")
+        async with (
+            Simulator.running(SystemClock(), random.Random(3), settings) as simulator,
+            session.get(f"{simulator.url}/simulator/{path}") as answer,
+        ):
+            assert answer.status == 404

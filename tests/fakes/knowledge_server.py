@@ -1,4 +1,4 @@
-"""The documents part of a Concierge server: every file becomes ready at the second look, unless it is "broken"."""
+"""The documents part of a Concierge server, which nobody has written to: every file becomes ready at the second look, unless it is "broken"."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+CONVERSATIONS = "/api/v1/businesses/default/conversations"
 DOCUMENTS = "/api/v1/businesses/default/documents"
 
 
@@ -27,6 +28,7 @@ class KnowledgeServer:
         app.router.add_post(DOCUMENTS, server._add)
         app.router.add_get(DOCUMENTS, server._list)
         app.router.add_get(DOCUMENTS + "/{id}", server._one)
+        app.router.add_get(CONVERSATIONS, server._no_conversations)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -57,6 +59,9 @@ class KnowledgeServer:
 
     async def _list(self, _request: web.Request) -> web.Response:
         return web.json_response({"documents": list(self.documents.values()), "next_cursor": None})
+
+    async def _no_conversations(self, _request: web.Request) -> web.Response:
+        return web.json_response({"conversations": [], "next_cursor": None})
 
     async def _one(self, request: web.Request) -> web.Response:
         document = self.documents.get(request.match_info["id"])
