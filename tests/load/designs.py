@@ -25,8 +25,11 @@ UPLOAD_AFTER = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a crowd saw of a design. Waits are seconds from the last message that a reply answers: replies to a burst's
-    question, which ends it, and all replies, those to its beginning included. `locks` are (name, p50, p99) of what turns waited for."""
+    """What a crowd saw of a design.
+
+    Waits are seconds from the last message that a reply answers: replies to a burst's question, which ends it, and all
+    replies, those to its beginning included. `locks` are (name, p50, p99) of what turns waited for, in seconds too.
+    """
 
     spoken: Spoken
     question_waits: list[float]
@@ -71,12 +74,9 @@ async def concierge(server: Server, simulator: Simulator, play: Play, subject: S
     return _figures(simulator, spoken, answered, found, locks, memory)
 
 
-async def plain(
-    directory: Path, simulator: Simulator, port: int, play: Play, subject: Subject, clock: Clock
-) -> Figures:
-    """On the data that a stopped server left in `directory`."""
-    url = f"http://127.0.0.1:{port}"
-    async with _plain_process(directory, simulator.url, port) as pid, aiohttp.ClientSession(url) as session:
+async def plain(server: Server, simulator: Simulator, play: Play, subject: Subject, clock: Clock) -> Figures:
+    """On the data that `server` left, which is stopped, and at its port."""
+    async with _plain_process(server) as pid, aiohttp.ClientSession(server.url) as session:
         upload = _upload_plain(session, subject)
         spoken, memory = await _played(simulator, play, clock, pid, upload)
         async with session.get("/figures") as answer:
