@@ -32,7 +32,8 @@ PORTS_TO_TRY = 100
 LAST_PORT = 65_535
 PHONE_NUMBER_ID = "100200300400500"
 BUSINESS_NAME = "Harbour Cycles"
-CUSTOMERS = (("12025550101", "Maria"), ("US.13491208655302741918", "Sam"))
+OWNER_PHONE = "12025550100"
+CUSTOMERS = (("12025550101", "Maria"), ("US.13491208655302741918", "Sam"), (OWNER_PHONE, "Owner"))
 QUESTIONS = ("When are you open on Saturday?", "How much is a full service?", "Can I return a helmet?")
 STATUS_DELAYS_SECONDS = (0.2, 0.4, 0.8)
 STOP_SECONDS = 5.0
@@ -101,6 +102,7 @@ def _demo_settings(wanted: Settings, port: int) -> Settings:
             "whatsapp_app_secret": _random_secret(),
             "whatsapp_phone_number_id": PHONE_NUMBER_ID,
             "concierge_admin_token": _random_secret(),
+            "concierge_admin_contacts": wanted.concierge_admin_contacts | {OWNER_PHONE},
             "concierge_data_dir": Path(os.environ.get("CONCIERGE_DATA_DIR") or "demo-data"),
             "concierge_stop_grace_seconds": STOP_SECONDS,
             "host": LOOPBACK,

@@ -1,15 +1,12 @@
 """Files that a customer sends from the chat page, and files that the page shows (WHATSAPP.md 2.2 and 4.5)."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
-from bot.simulator.customer_side import CustomerSide
-from bot.simulator.customers import Attachment
 from bot.simulator.guards import SECURITY_HEADERS, guarded
-from bot.simulator.media_store import StoredMedia
+from bot.simulator.phone_actions import PhoneActions
 from bot.simulator.world import World
 
 MEGABYTE = 1024 * 1024
@@ -36,9 +33,9 @@ class _Form:
 class Attachments:
     """`POST /simulator/attachments` sends a file as a customer, `GET /simulator/media/{id}` gives one to the page."""
 
-    def __init__(self, world: World, customers: CustomerSide) -> None:
+    def __init__(self, world: World, phone: PhoneActions) -> None:
         self._world = world
-        self._customers = customers
+        self._phone = phone
 
     def routes(self) -> list[web.RouteDef]:
         """Both, guarded against other sites."""
@@ -56,16 +53,19 @@ class Attachments:
         if len(form.content) > LARGEST[kind]:
             # a phone sends a large picture or film as a document
             kind = "document"
-        now = self._world.clock.now()
-        stored = self._world.media.keep(form.content, form.mime_type, now, form.filename, by_customer=True)
-        shown = Attachment(kind, form.mime_type, len(form.content), form.filename, stored.id)
-        content = {"type": kind, kind: _object(stored, kind, caption)}
-        customer, quoted = form.fields.get("customer", ""), form.fields.get("quoted") or None
+        voice = kind == "audio" and form.mime_type == "audio/ogg"
         try:
-            text = caption if kind != "audio" else ""
-            wamid = self._customers.sends(customer, content, shown=text, attachment=shown, quoted=quoted)
+            wamid = self._phone.sends_file(
+                form.fields.get("customer", ""),
+                form.content,
+                form.mime_type,
+                kind=kind,
+                filename=form.filename,
+                caption=caption if kind != "audio" else None,
+                voice=voice,
+                quoted=form.fields.get("quoted") or None,
+            )
         except ValueError as error:
-            self._world.media.forget(stored.id)
             raise web.HTTPBadRequest(text=str(error)) from error
         return web.json_response({"wamid": wamid})
 
@@ -88,15 +88,6 @@ def kind_of(mime_type: str) -> str:
         if mime_type in types:
             return kind
     return "document"
-
-
-def _object(stored: StoredMedia, kind: str, caption: str) -> dict[str, Any]:
-    media: dict[str, Any] = {"id": stored.id, "mime_type": stored.mime_type, "sha256": stored.sha256}
-    if kind == "audio":
-        return media | {"voice": stored.mime_type == "audio/ogg"}
-    if caption:
-        media["caption"] = caption
-    return media | ({"filename": stored.filename or "file"} if kind == "document" else {})
 
 
 async def _read(request: web.Request) -> _Form:

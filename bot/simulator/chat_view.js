@@ -84,6 +84,11 @@ export class ChatView {
     row.querySelector(".meta").replaceWith(metaOf(message));
   }
 
+  // Edited, deleted, reacted to.
+  redraw(message) {
+    this.rows.get(message.wamid)?.querySelector(".bubble").replaceWith(this.bubble(message));
+  }
+
   // Shows which messages belong together, and which one was chosen.
   mark(wamids, chosen) {
     for (const [wamid, row] of this.rows) {
@@ -151,6 +156,7 @@ export class ChatView {
     if (message.header) bubble.append(element("strong", message.header, "card-head"));
     if (message.attachment) bubble.append(attachmentOf(message.attachment));
     if (message.text) bubble.append(textOf(message.text));
+    if (message.revoked) bubble.append(element("em", "This message was deleted", "revoked"));
     if (message.footer) bubble.append(element("span", message.footer, "card-foot"));
     const reply = element("button", "↩", "reply");
     reply.type = "button";
@@ -159,6 +165,8 @@ export class ChatView {
     reply.setAttribute("aria-label", "Reply to this message");
     reply.addEventListener("click", () => this.on.reply(message));
     bubble.append(metaOf(message), reply);
+    const reactions = Object.values(message.reactions ?? {}).join(" ");
+    if (reactions) bubble.append(element("span", reactions, "reactions"));
     return bubble;
   }
 
@@ -240,6 +248,7 @@ function metaOf(message) {
   const meta = element("span", "", "meta");
   const time = element("time", new Date(message.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   time.dateTime = new Date(message.at).toISOString();
+  if (message.edited) meta.append("edited ");
   meta.append(time);
   // a phone shows no ticks on what came in; that it never came in is worth knowing here
   if (message.by_customer || message.status === "failed") meta.append(ticks(message.status));

@@ -29,6 +29,7 @@ const world = new World({
   customer: (customer) => { if (!phones.length) choose(customer); else layPhones(); list.draw(); },
   message: receive,
   status: (customer, message) => { phoneOf(customer)?.chat.status(message.wamid, message.status); list.draw(); },
+  changed: (customer, message) => { phoneOf(customer)?.chat.redraw(message); list.draw(); },
   typing: (customer) => phoneOf(customer)?.drawTyping(),
   faults: (faults) => faultPanel.show(faults),
   lost: () => phones.forEach((phone) => phone.presence("connecting…")),

@@ -63,7 +63,7 @@ class Simulator:
         """Show the chat page in another application, too (before it starts)."""
         app.add_routes(ControlApi(self._world, self._people).routes())
         app.add_routes(ScriptApi(self._world, self._phone).routes())
-        app.add_routes(Attachments(self._world, self._people).routes())
+        app.add_routes(Attachments(self._world, self._phone).routes())
         settings = self._world.settings
         if settings.server_url is not None and settings.admin_token is not None:
             app.add_routes(Knowledge(settings.server_url, settings.admin_token).routes())

@@ -35,7 +35,7 @@ export class KnownCustomer {
 
 export class World {
   // `on` has snapshot(world), customer(customer), message(customer, message), status(customer, message),
-  // typing(customer), faults(list) and lost().
+  // changed(customer, message), typing(customer), faults(list) and lost().
   constructor(on) {
     this.on = on;
     this.customers = new Map();
@@ -51,6 +51,7 @@ export class World {
     heard("customer", (person) => this.on.customer(this.meet(person)));
     heard("message", (message) => this.add(message));
     heard("status", (change) => this.move(change));
+    heard("changed", (message) => this.change(message));
     heard("typing", ({ customer }) => this.types(this.customers.get(customer)));
     heard("faults", ({ faults }) => this.on.faults(faults));
   }
@@ -88,6 +89,13 @@ export class World {
     if (!message) return;
     message.status = status;
     this.on.status(customer, message);
+  }
+
+  // Edited, deleted or reacted to: one and the same message, as it is now.
+  change(message) {
+    const customer = this.customers.get(message.customer);
+    const known = customer?.messages.find((one) => one.wamid === message.wamid);
+    if (known) this.on.changed(customer, Object.assign(known, message));
   }
 
   types(customer) {
