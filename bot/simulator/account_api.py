@@ -12,6 +12,22 @@ from bot.simulator.world import World
 
 NUMBER_FIELDS = ("verified_name", "code_verification_status", "display_phone_number", "quality_rating")
 ACCOUNT_FIELDS = ("name", "timezone_id", "message_template_namespace")
+# Fields that Graph knows and leaves out where there is nothing to say.
+EMPTY_NUMBER_FIELDS = frozenset(
+    {
+        *("certificate", "conversational_automation", "country_code", "country_dial_code", "health_status"),
+        *("eligibility_for_api_business_global_search", "is_on_biz_app", "is_pin_enabled", "is_preverified_number"),
+        *("last_onboarded_time", "messaging_limit_tier", "new_certificate", "new_name_status", "quality_score"),
+        "search_visibility",
+    }
+)
+EMPTY_ACCOUNT_FIELDS = frozenset(
+    {
+        *("disable_marketing_messages_on_cloud_api", "health_status", "is_enabled_for_insights"),
+        *("marketing_messages_lite_api_status", "marketing_messages_onboarding_status"),
+        *("on_behalf_of_business_info", "owner_business_info"),
+    }
+)
 PREFIX = r"/{version:v\d+\.\d+}"
 
 
@@ -40,15 +56,15 @@ class AccountApi:
         settings = self._world.settings
         if request.match_info["id"] == settings.phone_number_id:
             self._door.check_scope(MANAGEMENT)
-            return answered(_chosen(self._number(), _fields(request, NUMBER_FIELDS)))
+            return answered(_chosen(self._number(), _fields(request, NUMBER_FIELDS), EMPTY_NUMBER_FIELDS))
         if request.match_info["id"] == settings.account_id:
             self._door.check_scope(MANAGEMENT)
-            return answered(_chosen(self._account(), _fields(request, ACCOUNT_FIELDS)))
+            return answered(_chosen(self._account(), _fields(request, ACCOUNT_FIELDS), EMPTY_ACCOUNT_FIELDS))
         return None
 
     async def _numbers(self, request: web.Request) -> web.StreamResponse:
         self._check_account(request)
-        number = _chosen(self._number(), _fields(request, NUMBER_FIELDS))
+        number = _chosen(self._number(), _fields(request, NUMBER_FIELDS), EMPTY_NUMBER_FIELDS)
         return answered({"data": [number], "paging": {"cursors": {"before": "MA", "after": "MA"}}})
 
     async def _subscribed(self, request: web.Request) -> web.StreamResponse:
@@ -149,6 +165,7 @@ class AccountApi:
             "name": settings.business_name,
             "timezone_id": "1",
             "message_template_namespace": "5b5e5c5d_0000_4000_8000_000000000000",
+            "status": "ACTIVE",
             "account_review_status": "APPROVED",
             "business_verification_status": "verified",
             "country": "US",
@@ -163,9 +180,9 @@ def _fields(request: web.Request, standard: tuple[str, ...]) -> list[str]:
     return list(standard) if not asked else [name.strip() for name in asked.split(",") if name.strip()]
 
 
-def _chosen(facts: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _chosen(facts: dict[str, Any], names: list[str], empty: frozenset[str]) -> dict[str, Any]:
     """What was asked for; Graph always adds the id. Raises MetaRefusalError for a field that there is not."""
-    unknown = [name for name in names if name not in facts]
+    unknown = [name for name in names if name not in facts and name not in empty]
     if unknown:
         raise MetaRefusalError(100, f"Tried accessing nonexisting field ({unknown[0]})")
-    return {name: facts[name] for name in names} | {"id": facts["id"]}
+    return {name: facts[name] for name in names if name in facts} | {"id": facts["id"]}

@@ -73,7 +73,16 @@ class TemplateApi:
         if last < len(found):
             paging["next"] = str(request.url.update_query(after=str(last)))
         shown = [_chosen(one, request) for one in found[first:last]]
-        return answered({"data": shown, "paging": paging})
+        page: dict[str, Any] = {"data": shown, "paging": paging}
+        if "summary" in request.query:
+            page["summary"] = self._summary(len(found), request.query["summary"])
+        return answered(page)
+
+    def _summary(self, matching: int, names: str) -> dict[str, Any]:
+        templates = len(list(self._world.templates))
+        counts = {"total_count": matching, "message_template_count": templates, "message_template_limit": 250}
+        counts["are_translations_complete"] = False
+        return {name: counts[name] for name in names.split(",") if name in counts}
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         self._check_account(request)

@@ -13,6 +13,7 @@ VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 CATEGORIES = frozenset({"AUTHENTICATION", "MARKETING", "UTILITY"})
 STATUSES = frozenset({"APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED"})
 HEADER_FORMATS = frozenset({"TEXT", "IMAGE", "VIDEO", "DOCUMENT", "LOCATION"})
+TOO_LONG, VARIABLE_AT_AN_END = 2388040, 2388299  # subcodes, by the names that pywa's error classes give them
 BODY_LIMIT = 1024
 PART_LIMIT = 60
 BUTTONS_LIMIT = 10
@@ -42,6 +43,7 @@ class Template:
     components: list[dict[str, Any]] = field(repr=False)
     named: bool
     status: str
+    created_at: int
     reason: str = "NONE"
 
     def part(self, kind: str) -> dict[str, Any]:
@@ -59,7 +61,7 @@ class Template:
             "components": self.components,
             "parameter_format": "NAMED" if self.named else "POSITIONAL",
             "rejected_reason": self.reason,
-            "quality_score": {"score": "UNKNOWN"},
+            "quality_score": {"score": "UNKNOWN", "date": self.created_at // 1000},
         }
 
 
@@ -71,7 +73,7 @@ class TemplateShelf:
         self._templates: dict[str, Template] = {}
         self._created: list[int] = []
         self._made = 0
-        self._keep(HELLO, "APPROVED")
+        self._keep(HELLO, "APPROVED", 0)
 
     def __iter__(self) -> Iterator[Template]:
         return iter(list(self._templates.values()))
@@ -85,7 +87,7 @@ class TemplateShelf:
         if self.find(document["name"], document["language"]):
             raise MetaRefusalError(100, "There is already content in this language for this template.")
         self._created.append(now)
-        return self._keep(document, "APPROVED" if self._reviewed_at_once else "PENDING")
+        return self._keep(document, "APPROVED" if self._reviewed_at_once else "PENDING", now)
 
     def edit(self, template: Template, document: dict[str, Any]) -> None:
         """Replace category or components; it is reviewed again. Raises MetaRefusalError."""
@@ -109,7 +111,7 @@ class TemplateShelf:
             del self._templates[one.id]
         return bool(gone)
 
-    def _keep(self, document: dict[str, Any], status: str) -> Template:
+    def _keep(self, document: dict[str, Any], status: str, now: int) -> Template:
         self._made += 1
         template = Template(
             str(FIRST_ID + self._made),
@@ -119,6 +121,7 @@ class TemplateShelf:
             document["components"],
             str(document.get("parameter_format", "POSITIONAL")).upper() == "NAMED",
             status,
+            now,
         )
         self._templates[template.id] = template
         return template
@@ -171,12 +174,12 @@ def _check_header(part: dict[str, Any], *, named: bool) -> None:
 def _check_text(part: dict[str, Any], name: str, limit: int, *, named: bool, most: int = 100) -> None:
     text = part.get("text")
     if not isinstance(text, str) or not text.strip() or len(text) > limit:
-        raise _wrong(f"{name}.text is 1 to {limit} characters.")
+        raise _wrong(f"{name}.text is 1 to {limit} characters.", TOO_LONG)
     found = variables(text)
     if len(found) > most:
         raise _wrong(f"{name} has at most {most} variables.")
     if name == "body" and (VARIABLE.match(text.strip()) or text.strip().endswith("}}")):
-        raise _wrong("Variables can't be at the start or end of the body.")
+        raise _wrong("Variables can't be at the start or end of the body.", VARIABLE_AT_AN_END)
     if named and any(one.isdigit() for one in found):
         raise _wrong("The format is named, so variables have names.")
     if not named and sorted(found) != sorted(str(number + 1) for number in range(len(found))):
@@ -193,5 +196,5 @@ def _check_buttons(buttons: Any) -> None:
             raise _wrong("a button is an object with a type.")
 
 
-def _wrong(details: str) -> MetaRefusalError:
-    return MetaRefusalError(100, details)
+def _wrong(details: str, subcode: int | None = None) -> MetaRefusalError:
+    return MetaRefusalError(100, details, subcode)
