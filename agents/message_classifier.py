@@ -1,24 +1,27 @@
 """Decides what a burst of messages wants, and in which language: by a model where there is one, by rules otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agents.follow_ups import FollowUpRules
 from agents.intent_rules import IntentRules
 from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
-from agents.ports import Burst, Classification, Completion, LanguageModel, ModelError, Usage
+from agents.ports import Burst, Classification, LanguageModel, ModelError, Topic
 from agents.prompt_files import load_prompt
+from agents.topics import TopicFinder, offered, topic_named
 from database.records import Intent
 
 _PROMPT = load_prompt("classify")
 _HISTORY_LINES = 6
-# What a model may say; knowledge and follow-ups are not offered to customers.
+# What a model may say; knowledge is not offered to customers.
 _OFFERED = frozenset(
     {
         Intent.QUESTION,
+        Intent.FOLLOW_UP,
         Intent.GREETING,
         Intent.THANKS,
         Intent.PERSON,
@@ -36,6 +39,7 @@ class _Sorted(BaseModel):
 
     intents: list[Intent] = Field(min_length=1)
     language: str = Field(pattern=r"^[a-z]{2}$")
+    topic: str | None = None
 
     @field_validator("intents")
     @classmethod
@@ -48,35 +52,56 @@ class _Sorted(BaseModel):
 class MessageClassifier:
     """`model` None means rules alone; `packs` are the bot's languages (agents/language_packs.py).
 
-    `rules` are for those who need a word of the rules themselves.
+    `topics` None means that no business names any. `rules` are for those who need a word of the rules themselves.
     """
 
-    def __init__(self, model: LanguageModel | None, packs: Mapping[str, LanguagePack]) -> None:
+    def __init__(
+        self, model: LanguageModel | None, packs: Mapping[str, LanguagePack], topics: TopicFinder | None = None
+    ) -> None:
         self._model = model
+        self._topics = topics
         self.rules = IntentRules(packs)
+        self._follow_ups = FollowUpRules(packs)
         self._languages = LanguageDetector(packs)
 
     async def classify(self, burst: Burst) -> Classification:
-        """Never raises: a model that fails or answers nonsense is named in `error`, and the rules decide."""
+        """A model that fails or answers nonsense is named in `error`, and the rules decide.
+
+        Raises only what reading the business's topics raises.
+        """
         if self._model is None or self.rules.keyword(burst.texts) is not None:
-            return self._by_rules(burst)
-        completion: Completion | None = None
+            return await self._by_rules(burst)
         try:
-            completion = with_prompt(await self._model.complete(_PROMPT.text, _material(burst)), _PROMPT)
-            said = read_answer(completion, _Sorted)
+            return await self._by_model(burst, self._model)
         except NonsenseError as exc:
-            return replace(self._by_rules(burst), usage=exc.usage, error=f"classifier: {exc}")
+            return replace(await self._by_rules(burst), usage=exc.usage, error=f"classifier: {exc}")
         except ModelError as exc:
-            return replace(self._by_rules(burst), error=f"classifier: {exc}")
-        return Classification(tuple(said.intents), said.language, completion.usage)
+            return replace(await self._by_rules(burst), error=f"classifier: {exc}")
 
-    def _by_rules(self, burst: Burst) -> Classification:
+    async def _by_model(self, burst: Burst, model: LanguageModel) -> Classification:
+        topics = await self._topics.named(burst.business_id) if self._topics else ()
+        asked = model.complete(_PROMPT.text, _material(burst, topics), business_id=burst.business_id)
+        completion = with_prompt(await asked, _PROMPT)
+        said = read_answer(completion, _Sorted)
+        topic = topic_named(said.topic, topics)
+        return Classification(tuple(said.intents), said.language, completion.usage, topic=topic)
+
+    async def _by_rules(self, burst: Burst) -> Classification:
         language = self._languages.language_of(burst.texts, stored=burst.language)
-        return Classification(self.rules.intents(burst.texts), language, Usage())
+        intents = self.rules.intents(burst.texts)
+        if Intent.QUESTION not in intents:
+            return Classification(intents, language)
+        asking = self.rules.asking(burst.texts)
+        if self._follow_ups.leans(asking, burst.history, language):
+            intents = tuple(Intent.FOLLOW_UP if intent is Intent.QUESTION else intent for intent in intents)
+        topic = await self._topics.find(burst.business_id, asking) if self._topics else None
+        return Classification(intents, language, topic=topic)
 
 
-def _material(burst: Burst) -> str:
+def _material(burst: Burst, topics: Sequence[Topic]) -> str:
+    about: dict[str, object] = {"topics": offered(topics)} if topics else {}
     return as_material(
+        **about,
         before=[
             {"customer" if line.by_customer else "business": line.text} for line in burst.history[-_HISTORY_LINES:]
         ],

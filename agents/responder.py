@@ -6,7 +6,7 @@ from dataclasses import replace
 from agents.clarification import chosen_of, with_whole_question
 from agents.conversation_memory import ConversationMemory
 from agents.message_classifier import MessageClassifier
-from agents.ports import Burst, Classification, Effects, Reply
+from agents.ports import Burst, Classification, Effects, Reply, Topic, TopicAction
 from agents.query_agent import QueryAgent
 from agents.sentences import SentenceName, Sentences
 from agents.stated_facts import new_facts, stated_facts
@@ -94,12 +94,25 @@ class BurstResponder:
         if Intent.PERSON in wanted:
             return self._say("hand_over", classified, Effects(mode=Mode.PERSON))
         if wanted & {Intent.QUESTION, Intent.KNOWLEDGE, Intent.FOLLOW_UP}:
-            return await self._answer(burst, classified)
+            settled = self._by_topic(classified.topic, classified) if classified.topic else None
+            return settled or await self._answer(burst, classified)
         if Intent.GREETING in wanted:
             return self._say("greeting", classified)
         if Intent.THANKS in wanted:
             return self._say("thanks", classified)
         return await self._other(burst, classified)
+
+    def _by_topic(self, topic: Topic, classified: Classification) -> Reply | None:
+        """What the business does with a burst about its topic; None where that is answered as any other."""
+        if topic.action is TopicAction.HAND_OVER:
+            said = self._say("hand_over", classified, Effects(mode=Mode.PERSON))
+        elif topic.action is TopicAction.REFUSE:
+            said = self._say("refused", classified)
+        elif topic.action is TopicAction.ROUTE and topic.reply:
+            said = replace(_reply(classified), answered=True)
+        else:
+            return None
+        return replace(said, text=topic.reply or said.text)
 
     def _subscription(self, classified: Classification, *, stop: bool) -> Reply:
         return self._say("stop" if stop else "start", classified, Effects(opted_out=stop))
@@ -159,6 +172,7 @@ def _reply(classified: Classification, *, text: str | None = None, closed: Close
         closed=closed,
         usage=classified.usage,
         error=classified.error,
+        topic=classified.topic.name if classified.topic else None,
     )
 
 

@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from agents.ports import LanguageModel
+from bot.admin_knowledge import admin_door
 from bot.api.needs import API, ApiNeeds
 from bot.api.routes import install_api
 from bot.conversation import Conversation, ConversationOptions, running_conversation
@@ -23,10 +24,13 @@ from database.clock import Clock, SystemClock
 from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
 from services.delivery_rules import DeliveryOptions
+from services.knowledge_news import KnowledgeNews
 from services.message_batcher import BatchWindow
 from services.scheduler import running_scheduler
 from services.turns import TurnOptions
 from services.whatsapp.client import WhatsAppClient
+
+NEWS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,16 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         knowledge = await stack.enter_async_context(
             running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat, model=outside.model)
         )
-        line = _line(await stack.enter_async_context(aiohttp.ClientSession()), settings)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        admins = await admin_door(stack, settings, session, chat, knowledge, clock, dice, metrics)
         conversation = await stack.enter_async_context(
-            running_conversation(chat, knowledge.responder, line, clock, dice, metrics, _conversation_options(settings))
+            running_conversation(
+                *(chat, admins.responder, _line(session, settings), clock, dice, metrics),
+                _conversation_options(settings),
+            )
         )
+        news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.told, conversation.delivery.wake)
+        conversation.sweeps["knowledge news"] = (news.sweep, NEWS_SECONDS)
         await stack.enter_async_context(running_scheduler(conversation.sweeps, clock, metrics))
         tokens = {"admin": settings.concierge_admin_token.get_secret_value(), "owner": directory.token}
         yield RunningBot(
@@ -184,6 +194,7 @@ def _api_needs(
         wake_intake=conversation.intake.wake,
         passages=knowledge.database,
         word_marks=knowledge.word_marks,
+        topics=knowledge.topics,
     )
 
 

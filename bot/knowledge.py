@@ -2,18 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.conversation_memory import ConversationMemory
-from agents.language_packs import load_language_packs
+from agents.language_packs import LanguagePack, load_language_packs
 from agents.message_classifier import MessageClassifier
 from agents.ports import LanguageModel, Responder
 from agents.query_agent import QueryAgent
 from agents.responder import BurstResponder
 from agents.sentences import Sentences
+from agents.topics import TopicFinder
 from agents.word_marks import WordMarks
 from bot.data_directory import DATABASE_FILES
 from bot.health import Check, Component, State
@@ -27,6 +28,7 @@ from services.document_files import DocumentFiles
 from services.document_parser import DocumentParser, ParserLimits
 from services.document_pipeline import Knowledge
 from services.ingestion import Ingestion, IngestionOptions
+from services.known_topics import KnownTopics
 from vectorstore.chroma_manager import ChromaManager
 from vectorstore.embedders import Embedder
 from vectorstore.index_healer import IndexHealer
@@ -53,6 +55,10 @@ class RunningKnowledge:
     check: Check
     word_marks: WordMarks
     model_check: Check
+    topics: TopicFinder
+    packs: Mapping[str, LanguagePack]
+    model: LanguageModel | None
+    embedder: Embedder
 
 
 @asynccontextmanager
@@ -91,13 +97,25 @@ async def running_knowledge(
         chosen = model or line
         asker = QueryAgent(index, chosen, packs)
         memory = ConversationMemory(chosen, settings.concierge_history_tokens)
-        responder = BurstResponder(MessageClassifier(chosen, packs), asker, Sentences(packs), memory)
+        topics = TopicFinder(KnownTopics(chat), _topic_embedder(stack, embedder))
+        responder = BurstResponder(MessageClassifier(chosen, packs, topics), asker, Sentences(packs), memory)
         if isinstance(embedder, WordLlamaEmbedder):
             # so that the first customer does not wait for it; nobody waits for it at the start either
             loading = asyncio.create_task(embedder.load(), name="load the embedder")
             stack.push_async_callback(asyncio.wait, {loading})
         yield RunningKnowledge(
-            database, index, ingestion, responder, asker, _check(index), WordMarks(packs), model_check(line)
+            database=database,
+            index=index,
+            ingestion=ingestion,
+            responder=responder,
+            asker=asker,
+            check=_check(index),
+            word_marks=WordMarks(packs),
+            model_check=model_check(line),
+            topics=topics,
+            packs=packs,
+            model=chosen,
+            embedder=embedder,
         )
 
 
@@ -124,6 +142,15 @@ def _embedder(
     remote = OpenAIEmbedder(options, metrics, clock=clock, dice=dice)
     stack.push_async_callback(remote.close)
     return remote
+
+
+def _topic_embedder(stack: AsyncExitStack, embedder: Embedder) -> Embedder:
+    """Always the local one: what is a topic was measured with it, and no burst shall wait or pay for that."""
+    if isinstance(embedder, WordLlamaEmbedder):
+        return embedder
+    local = WordLlamaEmbedder()
+    stack.callback(local.close)
+    return local
 
 
 async def _ingestion(

@@ -16,7 +16,8 @@ LONGEST_QUESTION = 4096
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def _words(text: str) -> str:
+def spoken(text: str) -> str:
+    """The text without NUL and outer blanks. Raises ValueError when nothing is left or it cannot be stored."""
     clean = text.replace("\0", " ").strip()
     if not clean:
         raise ValueError("must not be blank")
@@ -27,42 +28,47 @@ def _words(text: str) -> str:
     return clean
 
 
-Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION), AfterValidator(_words)]
+Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION), AfterValidator(spoken)]
 
 
-class _Request(BaseModel):
+class StrictRequest(BaseModel):
+    """What every body is held to: no unknown fields, no guessing of types, no input in errors."""
+
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class SearchRequest(_Request):
+class SearchRequest(StrictRequest):
     """What to look for in the knowledge."""
 
     query: Words
     limit: Annotated[int, Field(ge=1, le=50)] = 5
 
 
-class AskRequest(_Request):
+class AskRequest(StrictRequest):
     """A question to answer from the knowledge."""
 
     question: Words
 
 
-class ModeRequest(_Request):
+class ModeRequest(StrictRequest):
     """Who answers a conversation from now on."""
 
     # JSON has no enums: the strict form would take none
     mode: Annotated[Mode, Field(strict=False)]
 
 
-class RetryRequest(_Request):
+class RetryRequest(StrictRequest):
     """Which dead letters to try again; without ids: all of them."""
 
     ids: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=1000)] | None = None
 
 
-async def read_body(request: web.Request, model: type[Body]) -> Body:
-    """The body as `model`. Raises problems: 413 too large, 400 no JSON, 422 with every value that is wrong."""
-    raw = await _read(request)
+async def read_body(request: web.Request, model: type[Body], *, largest: int = LARGEST_BODY) -> Body:
+    """The body as `model`, of at most `largest` bytes.
+
+    Raises problems: 413 too large, 400 no JSON, 422 with every value that is wrong.
+    """
+    raw = await _read(request, largest)
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):
@@ -75,13 +81,13 @@ async def read_body(request: web.Request, model: type[Body]) -> Body:
         ) from None
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request, largest: int) -> bytes:
     body = bytearray()
     try:
         async for piece in request.content.iter_any():
             body += piece
-            if len(body) > LARGEST_BODY:
-                detail = f"The body is larger than {LARGEST_BODY // 1024} KB."
+            if len(body) > largest:
+                detail = f"The body is larger than {largest // 1024} KB."
                 raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     except web.RequestPayloadError:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "The body ended too early or is badly encoded.") from None

@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from agents.ports import Answer, Knowledge
+from agents.topics import TopicGuess
 from agents.word_marks import WordMarks
 from database.clock import Clock
 from database.engine import Database
@@ -41,6 +42,14 @@ class Asker(Protocol):
         ...
 
 
+class TopicGuesser(Protocol):
+    """Says what a text would be held to be about, without a language model."""
+
+    async def guess(self, business_id: str, texts: Sequence[str]) -> TopicGuess:
+        """The topic, or None, and how sure that is."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiNeeds:
     """All that the API's handlers use.
@@ -61,6 +70,7 @@ class ApiNeeds:
     wake_intake: Callable[[], None]
     passages: Database
     word_marks: WordMarks
+    topics: TopicGuesser
 
 
 API: web.AppKey[ApiNeeds] = web.AppKey("api", ApiNeeds)

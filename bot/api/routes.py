@@ -25,6 +25,19 @@ from bot.api.schemas import (
     PassagesOut,
     RetriedOut,
 )
+from bot.api.topics import (
+    TopicGuessOut,
+    TopicOut,
+    TopicPage,
+    TopicRequest,
+    TopicTryRequest,
+    add_topic,
+    change_topic,
+    get_topic,
+    list_topics,
+    remove_topic,
+    try_topics,
+)
 from bot.api.turns import TurnDetailOut, TurnPage, get_turn, list_turns
 from database.clock import Clock
 
@@ -33,6 +46,7 @@ RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 V1 = "/api/v1"
 BUSINESS = f"{V1}/businesses/{{business}}"
 DOCUMENTS = f"{BUSINESS}/documents"
+TOPICS = f"{BUSINESS}/topics"
 FACTS = f"{V1}/conversations/{{id}}/facts"
 
 SERVED: tuple[tuple[Described, RouteHandler], ...] = (
@@ -49,6 +63,46 @@ SERVED: tuple[tuple[Described, RouteHandler], ...] = (
     ),
     (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
     (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
+    (Described("GET", TOPICS, "List topics.", TopicPage, paged=True), list_topics),
+    (
+        Described(
+            "POST",
+            TOPICS,
+            "Name a topic.",
+            TopicOut,
+            status=HTTPStatus.CREATED,
+            takes=TopicRequest,
+            refusals=(HTTPStatus.CONFLICT,),
+        ),
+        add_topic,
+    ),
+    (
+        Described(
+            "POST",
+            f"{TOPICS}/try",
+            "What a text would be held to be about; nothing is sent or stored.",
+            TopicGuessOut,
+            takes=TopicTryRequest,
+            refusals=(HTTPStatus.SERVICE_UNAVAILABLE,),
+        ),
+        try_topics,
+    ),
+    (Described("GET", f"{TOPICS}/{{id}}", "Look at a topic.", TopicOut), get_topic),
+    (
+        Described(
+            "PUT",
+            f"{TOPICS}/{{id}}",
+            "Put another content in a topic's place.",
+            TopicOut,
+            takes=TopicRequest,
+            refusals=(HTTPStatus.CONFLICT,),
+        ),
+        change_topic,
+    ),
+    (
+        Described("DELETE", f"{TOPICS}/{{id}}", "Delete a topic.", status=HTTPStatus.NO_CONTENT),
+        remove_topic,
+    ),
     (
         Described(
             "GET",

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from agents.language_packs import load_language_packs
 from agents.ports import Answer
+from agents.topics import TopicFinder
 from agents.word_marks import WordMarks
 from bot.api.needs import API, ApiNeeds
 from bot.api.routes import install_api
@@ -19,6 +20,8 @@ from database.clock import Clock
 from database.engine import Database
 from database.metrics import Metrics
 from database.records import Business, Document, DocumentStatus, Passage, new_id
+from services.known_topics import KnownTopics
+from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 ADMIN = "admin-token-of-the-tests"
 Client = TestClient[web.Request, web.Application]
@@ -126,6 +129,7 @@ async def api_desk(
     business = await chat.write(ensure_default("10001", clock.now()))
     knowledge = KnowledgeDesk(clock)
     wakes: list[bool] = []
+    embedder = WordLlamaEmbedder()
     app = web.Application()
     install_api(app, clock)
     install_health(app)
@@ -142,8 +146,12 @@ async def api_desk(
         wake_intake=lambda: wakes.append(True),
         passages=passages or chat,
         word_marks=WordMarks(await asyncio.to_thread(load_language_packs)),
+        topics=TopicFinder(KnownTopics(chat), embedder),
     )
     app[HEALTH] = HealthNeeds(checks or {}, metrics.registry, tokens, metrics_public=metrics_public)
     headers = {"Authorization": f"Bearer {ADMIN}"}
-    async with TestClient(TestServer(app), headers=headers) as client:
-        yield Desk(client, knowledge, business, wakes)
+    try:
+        async with TestClient(TestServer(app), headers=headers) as client:
+            yield Desk(client, knowledge, business, wakes)
+    finally:
+        embedder.close()
