@@ -158,7 +158,7 @@ def _closing(held: Claim, reason: ClosedReason, started: int) -> Ending:
 def drafts_of(markdown: str, purpose: str, buttons: Sequence[Button] = ()) -> list[Draft]:
     """Markdown as messages to queue: one with buttons where it is short enough for them, or as many as it takes."""
     text = to_whatsapp(markdown)
-    if buttons and len(text) <= MOST_ABOVE_BUTTONS:
+    if buttons and len(split_text(text, MOST_ABOVE_BUTTONS)) == 1:
         return [Draft(type="interactive", text=text, body=_with_buttons(text, buttons), purpose=purpose)]
     return [
         Draft(

@@ -49,11 +49,16 @@ class Send:
         return self.type == "template"
 
 
+def units(text: str) -> int:
+    """UTF-16 units. Meta does not say what it counts; this is the most that it may be."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def required_text(value: Any, name: str, limit: int) -> str:
     """A text that is not blank. Raises MetaRefusalError."""
     if not isinstance(value, str) or not value.strip():
         raise MetaRefusalError(131008, f"The parameter {name} is required.")
-    if len(value) > limit:
+    if units(value) > limit:
         raise MetaRefusalError(131009, f"Param {name} must be at most {limit} characters long.")
     return value
 
