@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     concierge_inbox_keep_days: Days = 7
     concierge_dedupe_keep_days: Days = 30
 
+    concierge_media_timeout_seconds: Seconds = 60.0
     concierge_max_upload_mb: Count = 100
     concierge_max_upload_files: Count = 100
     concierge_parser_processes: int = Field(default=2, ge=1, le=64)
