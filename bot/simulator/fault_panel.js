@@ -27,6 +27,7 @@ const GROUPS = [
     ["webhook_delay", "Slow", "Every update waits 4 seconds.", { seconds: 4 }],
     ["webhook_duplicate", "Doubled", "Every update comes three times.", { times: 3 }],
     ["webhook_shuffle", "Disorder", "Updates come in any order, up to 2 seconds late.", { seconds: 2 }],
+    ["webhook_unheard", "Our answer lost", "Often our 200 is lost on its way, so the update comes again.", { most: 0.6 }],
     ["webhook_forged", "A stranger's copy", "A wrongly signed copy comes before each update."],
   ]],
 ];
@@ -102,7 +103,7 @@ export class FaultPanel {
   turn(kind) {
     const { box, how, codes } = this.switches.get(kind);
     if (!box.checked) return this.change(() => ask(`faults?kind=${kind}`, { method: "DELETE" }));
-    const probability = Number(this.parts.often.value);
+    const probability = Math.min(Number(this.parts.often.value), how.most ?? 1);
     const fault = { kind, probability, next: probability ? 0 : 1 };
     if (how.seconds) fault.seconds = how.seconds;
     if (how.times) fault.times = how.times;

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from bot.simulator.faults import FaultKind
 from bot.simulator.settings import SimulatorSettings
 from bot.simulator.simulator import Simulator
 from database.clock import SystemClock
@@ -83,7 +84,7 @@ async def test_what_has_not_arrived_shows_a_clock(chromium):
         await expect(shown.front.get_by_label("Waiting")).to_be_visible()
         await shown.page.unroute("**/simulator/messages")
         await shown.simulator.customer_says(MARIA, "Hello")
-        shown.simulator.faults.set("failed_later", next=1)
+        shown.simulator.faults.set(FaultKind.FAILED_LATER, next=1)
         await shown.reply("This will fail")
         await expect(shown.front.get_by_label("Not delivered")).to_be_visible()
 
