@@ -16,7 +16,7 @@ from bot.simulator.simulator import Simulator
 from database.clock import Clock
 from tests.bench.served import DOCUMENTS, _ready
 from tests.e2e.processes import SECRETS, Server
-from tests.load.crowd import Play, Spoken, chat, waits
+from tests.load.crowd import Play, Spoken, chat, waits, warm_up
 from tests.load.knowledge import Subject
 from tests.load.memory import Memory
 
@@ -59,11 +59,11 @@ async def concierge(server: Server, simulator: Simulator, play: Play, subject: S
         after = await _histograms(session)
     await server.stop()
     rows = server.rows(
-        "SELECT m.wamid AS asked, o.wamid AS said FROM messages m JOIN outbox o ON o.turn_id = m.turn_id"
-        " WHERE m.status = 'answered'"
+        "SELECT m.wamid AS asked, o.wamid AS said, t.outcome AS outcome FROM messages m"
+        " JOIN outbox o ON o.turn_id = m.turn_id JOIN turns t ON t.id = m.turn_id WHERE m.status = 'answered'"
     )
-    answered = {row["asked"]: row["said"] for row in rows if row["asked"] in spoken.written}
-    found = server.rows("SELECT count(*) AS n FROM turns WHERE outcome = 'answered'")[0]["n"]
+    answered = {row["asked"]: row["said"] for row in rows}
+    found = {row["said"] for row in rows if row["outcome"] == "answered"}
     locks = tuple(
         (name, _quantile(before, after, key, 0.5), _quantile(before, after, key, 0.99))
         for name, key in (
@@ -83,7 +83,7 @@ async def plain(server: Server, simulator: Simulator, play: Play, subject: Subje
             told = await answer.json()
     lock_waits = sorted(told["lock_waits"]) or [0.0]
     locks = (("the one lock", at_share(lock_waits, 0.5), at_share(lock_waits, 0.99)),)
-    return _figures(simulator, spoken, told["answered"], told["found"], locks, memory)
+    return _figures(simulator, spoken, told["answered"], set(told["found"]), locks, memory)
 
 
 @asynccontextmanager
@@ -122,6 +122,7 @@ async def _played(
         await clock.sleep(play.seconds * UPLOAD_AFTER)
         await upload
 
+    await warm_up(simulator, play)
     simulator.sent.clear()
     memory = Memory()
     watching = asyncio.create_task(memory.watch(pid, clock))
@@ -149,7 +150,7 @@ def _figures(
     simulator: Simulator,
     spoken: Spoken,
     answered: dict[str, str],
-    found: int,
+    found: set[str],
     locks: tuple[tuple[str, float, float], ...],
     memory: Memory,
 ) -> Figures:
@@ -157,7 +158,7 @@ def _figures(
     doubled = sum(sent.wamid not in replies for sent in simulator.sent)
     ours = {message: reply for message, reply in answered.items() if message in spoken.written}
     asked, every = waits(simulator, spoken, ours)
-    return Figures(spoken, asked, every, len(ours), found, doubled, locks, memory)
+    return Figures(spoken, asked, every, len(ours), len(found & set(ours.values())), doubled, locks, memory)
 
 
 Histograms = dict[tuple[str, str], dict[float, float]]

@@ -103,7 +103,7 @@ class PlainBot:
         self._turns: set[asyncio.Task[None]] = set()
         self.lock_waits: list[float] = []
         self.answered: dict[str, str] = {}
-        self.found = 0
+        self.found: list[str] = []
         self.uploads = 0
 
     async def webhook(self, request: web.Request) -> web.Response:
@@ -156,7 +156,6 @@ class PlainBot:
         if reply.text is None:
             return
         user.history.append(Utterance(by_customer=False, text=reply.text))
-        self.found += reply.answered
         wamid = await self._line.send(
             self._number,
             {"type": "text", "text": {"body": to_whatsapp(reply.text)}},
@@ -166,6 +165,8 @@ class PlainBot:
             timeout_seconds=10.0,
         )
         self.answered |= {message: wamid for message, _ in taken}
+        if reply.answered:
+            self.found.append(wamid)
 
 
 @asynccontextmanager
