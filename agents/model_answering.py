@@ -94,7 +94,7 @@ def _checked(said: _Answered, asked: Conversation, passages: Sequence[Passage], 
     if not all(1 <= number <= len(passages) for number in said.sources):
         raise NonsenseError(known.usage)
     sources = tuple(passages[number - 1] for number in dict.fromkeys(said.sources))
-    checked = grounded(said.answer, [_whole_text(source) for source in sources], asked.question)
+    checked = grounded(said.answer, [whole_text(source) for source in sources], asked.question)
     if checked.text is None:
         raise InventionError(known.usage, checked.complaint)
     error = f"answer: {checked.complaint}; left out" if checked.invented else None
@@ -103,8 +103,8 @@ def _checked(said: _Answered, asked: Conversation, passages: Sequence[Passage], 
 
 def _question_back(said: _Answered, asked: Conversation, passages: Sequence[Passage], known: Answer) -> Answer:
     """The model's question with its buttons, unless it says more than a question may."""
-    checked = grounded(said.clarify, [_whole_text(passage) for passage in passages], asked.question)
-    options = [option for option in said.options if grounded(option, [said.clarify, *map(_whole_text, passages)]).text]
+    checked = grounded(said.clarify, [whole_text(passage) for passage in passages], asked.question)
+    options = [option for option in said.options if grounded(option, [said.clarify, *map(whole_text, passages)]).text]
     if checked.text is None or len(said.clarify) > _LONGEST_BACK:
         return known
     return replace(known, text=checked.text, buttons=buttons_for(asked.question, options))
@@ -134,5 +134,6 @@ def _lines(history: Sequence[Utterance]) -> list[dict[str, str]]:
     return [{"customer" if line.by_customer else "business": line.text} for line in history]
 
 
-def _whole_text(passage: Passage) -> str:
+def whole_text(passage: Passage) -> str:
+    """All that a passage says, with the title and heading above it."""
     return "\n".join(filter(None, (passage.title, passage.heading, passage.text)))

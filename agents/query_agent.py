@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from agents.answer_guard import AnswerGuard
 from agents.clarification import buttons_for, of_option, options_of
 from agents.extractive import extract
 from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
-from agents.model_answering import Conversation, answered, rewritten
+from agents.model_answering import Conversation, answered, rewritten, whole_text
 from agents.model_answers import NonsenseError
+from agents.passage_orders import without_orders
 from agents.passage_search import PassageSearch, leans_on_before
 from agents.ports import Answer, Knowledge, LanguageModel, ModelError, Usage, Utterance
 from agents.question_splitter import split_questions
@@ -43,6 +45,7 @@ class QueryAgent:
         self._search = PassageSearch(knowledge, packs)
         self._model = model
         self._languages = LanguageDetector(self._packs)
+        self._guard = AnswerGuard(self._languages)
         self._sentences = Sentences(self._packs)
 
     async def answer(
@@ -92,7 +95,7 @@ class QueryAgent:
                 *(self._search.find(asked.business_id, part, before, limit=_PASSAGES) for part in parts),
             ),
         )
-        return _Found(parts, passages, asked, version, usage, error)
+        return _Found(parts, [without_orders(each) for each in passages], asked, version, usage, error)
 
     def _leans(self, asked: Conversation) -> bool:
         stop_words = self._stop_words(asked.language)
@@ -112,7 +115,24 @@ class QueryAgent:
             return replace(copied, usage=exc.usage, error=f"answer: {exc}")
         except ModelError as exc:
             return replace(self._without_model(found, ask_back=ask_back), error=f"answer: {exc}")
-        return said if said.text else replace(said, text=self._not_known(asked.language).text)
+        return self._guarded(said, found, ask_back=ask_back)
+
+    def _guarded(self, said: Answer, found: _Found, *, ask_back: bool) -> Answer:
+        """What may go out of a model's answer or question back; sentences are copied where nothing may."""
+        asked = found.asked
+        if not said.text:
+            return replace(said, text=self._not_known(asked.language).text)
+        passages = said.sources or _merged(found.passages)
+        customer = [asked.question, *(line.text for line in asked.history if line.by_customer)]
+        small = self._stop_words(asked.language)
+        checked = self._guard.checked(said.text, [whole_text(each) for each in passages], customer, small)
+        error = "; ".join(filter(None, (said.error, checked.complaint and f"answer: {checked.complaint}"))) or None
+        if checked.text is None:
+            copied = self._without_model(found, ask_back=ask_back)
+            return replace(copied, usage=said.usage, facts=said.facts, error=error)
+        known = [whole_text(each) for each in _merged(found.passages)]
+        shown = [each for each in said.buttons if self._guard.checked(each.title, known, customer, small).text]
+        return replace(said, text=checked.text, error=error, buttons=tuple(shown))
 
     def with_sources(self, answer: Answer, language: str | None) -> str:
         """The answer's Markdown, ready to be sent: with a line that names its sources, if it has any."""

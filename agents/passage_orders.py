@@ -1,0 +1,88 @@
+"""Leaves out of passages what speaks to a language model instead of a reader: orders hidden in documents."""
+
+# ruff: noqa: E501, RUF001 - a pattern a line; letters of other scripts are meant
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from database.records import Passage
+
+_UNNAMED = "document"
+_DROP = (
+    r"ignor\w+|disregard\w*|overrid\w+|bypass\w*|forget|vergiss|vergessen|missacht\w+|oubli\w+|olvid\w+|esque\w+"
+    r"|dimentic\w+|abaikan|lupakan"
+)
+_RULES = (
+    r"instructions?|prompts?|rules?|guidelines?|directives?|orders?|anweisung\w*|regeln?|vorgaben?|befehle?|consignes?"
+    r"|règles?|instrucciones|reglas|indicaciones|instruções|regras|istruzioni|regole|instruksi|perintah|aturan"
+)
+# Guests who ignore the house rules are no order; whoever is to ignore all earlier ones is no guest.
+_EARLIER = (
+    r"all|any|every\w*|previous|prior|above|earlier|preceding|system|your|alle|vorherig\w*|bisherig\w*|obig\w*|deine"
+    r"|tout\w*|précédent\w*|tes|vos|todas?|anterior\w*|previas|tus|suas|tutte|precedenti|tue|semua|sebelumnya"
+)
+_MODEL = r"ai|llms?|language models?|chatbots?"
+# What an order to a model looks like, whatever it orders. No sentence for customers needs any of these.
+_ORDERS = (
+    rf"(?<!\w)(?:{_DROP})(?!\w)(?=[^.!?\n]{{0,80}}(?<!\w)(?:{_EARLIER})(?!\w))[^.!?\n]{{0,60}}(?<!\w)(?:{_RULES})(?!\w)",
+    r"(?:忽略|无视|忘记)[^。！？\n]{0,20}(?:指令|指示|规则|提示)",
+    r"(?:تجاهل|انس)[^.!؟\n]{0,40}(?:التعليمات|القواعد|الأوامر)",
+    r"(?:निर्देश|नियम|आदेश)[^।!?\n]{0,40}(?:अनदेखा|नज़रअंदाज़|नजरअंदाज|भूल)",
+    r"(?<!\w)(?:system|hidden|secret|initial)[ -]?prompts?(?!\w)|(?<!\w)prompt (?:do sistema|del sistema|système)",
+    rf"(?<!\w)you are (?:now )?(?:an? |the )?(?:\w+ )?(?:{_MODEL})(?!\w)",
+    r"(?<!\w)(?:you are now|from now on,? you are|act as|pretend to be)(?!\w)",
+    rf"(?<!\w)(?:note|message|instructions?|attention|important|hey|dear)[^.!?\n]{{0,20}}(?<!\w)(?:{_MODEL}|the bot|assistant)(?: \w+)? ?[:,]",
+    r"(?<!\w)(?:new|updated|additional|real) (?:system )?instructions?(?: \w+){0,3} ?:",
+    r"(?<!\w)as an? (?:ai|llm|language model)(?!\w)|(?<!\w)(?:developer|jailbreak|dan) mode(?!\w)",
+    r"<\|?/?(?:im_start|im_end|system|assistant|endoftext|sys)\|?>|\[/?(?:INST|SYS)\]|<<SYS>>",
+    r"^\s*(?:#+\s*)?(?:system|assistant|ai)\s*:",
+)
+_ORDER = re.compile("|".join(f"(?:{each})" for each in _ORDERS), re.IGNORECASE | re.MULTILINE)
+
+
+def without_orders(passages: Sequence[Passage]) -> list[Passage]:
+    """The passages without the paragraphs' ends from the first such order on, and without such names.
+
+    A passage of which nothing is left is left out. What an order wants often stands in the sentences after it.
+    """
+    cleaned = (_cleaned(passage) for passage in passages)
+    return [passage for passage in cleaned if passage.text]
+
+
+def is_order(text: str) -> bool:
+    """Whether a text, a file's name for instance, holds an order to a model."""
+    return bool(_ORDER.search(_spaced(text)))
+
+
+def _cleaned(passage: Passage) -> Passage:
+    text = _without(passage.text) if _ORDER.search(passage.text) else passage.text
+    if text == passage.text and not any(map(is_order, (passage.filename, passage.title or "", passage.heading or ""))):
+        return passage
+    return replace(
+        passage,
+        text=text,
+        filename=_UNNAMED if is_order(passage.filename) else passage.filename,
+        title=None if is_order(passage.title or "") else passage.title,
+        heading=None if is_order(passage.heading or "") else passage.heading,
+    )
+
+
+def _without(text: str) -> str:
+    paragraphs = re.split(r"(\n\s*\n)", text)
+    kept = []
+    for paragraph in paragraphs:
+        order = _ORDER.search(paragraph)
+        if order is None:
+            kept.append(paragraph)
+            continue
+        before = paragraph[: order.start()]
+        end = max(
+            (before.rfind(mark) for mark in ".!?\n。！？।"), default=-1
+        )  # the sentence in which it stands goes, too
+        kept.append(before[: end + 1])
+    return "".join(kept).strip()
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"[_\-.+]+", " ", name)
