@@ -48,13 +48,18 @@ class PassageSearch:
 
 
 def fused(alone: Sequence[Passage], leaning: Sequence[Passage]) -> list[Passage]:
-    """Both findings as one, by the mean of the scores; what one did not find counts 0 there."""
+    """Both findings as one, by the mean of the scores; what one did not find counts 0 there.
+
+    The best of both keeps the better of the two best scores: it tells how far words and meaning agreed.
+    """
     passages = {passage.chunk_id: passage for passage in (*leaning, *alone)}  # the question's own cosine is kept
     scores = dict.fromkeys(passages, 0.0)
     for passage in (*alone, *leaning):
         scores[passage.chunk_id] += passage.score / 2
+    best = max((passage.score for passage in passages.values()), default=0.0)
+    scale = best / (max(scores.values(), default=0.0) or 1.0)
     ranked = sorted(passages.values(), key=lambda passage: (-scores[passage.chunk_id], passage.chunk_id))
-    return [replace(passage, score=scores[passage.chunk_id]) for passage in ranked]
+    return [replace(passage, score=scale * scores[passage.chunk_id]) for passage in ranked]
 
 
 def without_marks(text: str) -> str:

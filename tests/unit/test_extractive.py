@@ -87,9 +87,9 @@ def test_a_sentence_that_two_chunks_share_is_said_once() -> None:
 
 def test_nothing_to_copy_is_none() -> None:
     """No passages, or none with a sentence, or a question without a word: no extract."""
-    assert extract("anything?", [], budget=400, naming=unnamed, stop_words=()) is None
-    assert extract("???", [SHOP], budget=400, naming=unnamed, stop_words=()) is None
-    assert extract("anything?", [passage("# Only a heading")], budget=400, naming=unnamed, stop_words=()) is None
+    assert extract("anything?", [], budget=400, naming=unnamed, stop_words=frozenset()) is None
+    assert extract("???", [SHOP], budget=400, naming=unnamed, stop_words=frozenset()) is None
+    assert extract("anything?", [passage("# Only a heading")], budget=400, naming=unnamed, stop_words=frozenset()) is None
 
 
 @given(
@@ -99,5 +99,5 @@ def test_nothing_to_copy_is_none() -> None:
 )
 def test_any_text_fits_its_budget(bodies: list[str], question: str, budget: int) -> None:
     """Whatever a document and a customer write, the extract keeps to its length."""
-    found = extract(question, [passage(body) for body in bodies], budget=budget, naming=unnamed, stop_words=())
+    found = extract(question, [passage(body) for body in bodies], budget=budget, naming=unnamed, stop_words=frozenset())
     assert found is None or 0 < len(found.text) <= budget
