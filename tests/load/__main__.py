@@ -15,34 +15,34 @@ from tests.bench.__main__ import new_loop
 from tests.e2e.processes import ACCESS_TOKEN, APP_SECRET, NUMBER, Server, running_server
 from tests.load.crowd import Play
 from tests.load.designs import Figures, at_share, concierge, fill, plain
-from tests.load.knowledge import load_subject
+from tests.load.knowledge import Subject, load_subject
 from tests.load.timings import load_typing
 
 
-async def run(customers: int, seconds: float, speed: float, seed: int) -> list[tuple[str, ...]]:
-    """Both designs, one after the other, on the same data with the same script; the rows of the table."""
-    subject, typing, clock = load_subject(), load_typing(), SystemClock()
-    play = Play(customers, seconds, speed, seed, typing, subject.questions)
+async def run(play: Play, subject: Subject) -> tuple[Figures, Figures]:
+    """Concierge and the plain design, one after the other, on the same data with the same script."""
+    clock = SystemClock()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         server = Server(folder / "data", "", settings={"CONCIERGE_LOG_LEVEL": "warning", "CONCIERGE_API_RATE": "1000"})
         simulated = SimulatorSettings(APP_SECRET, ACCESS_TOKEN, NUMBER, server.webhook_url)
-        simulator = await stack.enter_async_context(Simulator.running(clock, random.Random(seed), simulated))
+        simulator = await stack.enter_async_context(Simulator.running(clock, random.Random(play.seed), simulated))
         server.api_url = simulator.url
         async with running_server(server):
             pieces = await fill(server, subject)
             _tell(
-                f"{customers} customers, bursts of {typing.source}, {speed:g} times as fast;\n{pieces:,} pieces of "
-                f"knowledge ({subject.source}), {len(subject.upload)} more uploaded in the middle"
+                f"{play.customers} customers, bursts of {play.typing.source}, {play.speed:g} times as fast;\n{pieces:,} "
+                f"pieces of knowledge ({subject.source}), {len(subject.upload)} more uploaded in the middle"
             )
-            _tell(f"Concierge: {seconds:g} s ...")
+            _tell(f"Concierge: {play.seconds:g} s ...")
             ours = await concierge(server, simulator, play, subject, clock)
-        _tell(f"the plain design: {seconds:g} s ...")
+        _tell(f"the plain design: {play.seconds:g} s ...")
         theirs = await plain(server, simulator, play, subject, clock)
-    return _rows(ours, theirs)
+    return ours, theirs
 
 
-def _rows(ours: Figures, theirs: Figures) -> list[tuple[str, ...]]:
+def rows_of(ours: Figures, theirs: Figures) -> list[tuple[str, ...]]:
+    """The table, its head first."""
     both = (ours, theirs)
     rows: list[tuple[str, ...]] = [("", "Concierge", "plain design: one lock, 3 s window")]
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
@@ -81,8 +81,10 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=5.0, help="how many times as fast as people typed")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    subject = load_subject()
+    play = Play(asked.customers, asked.seconds, asked.speed, asked.seed, load_typing(), subject.questions)
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        rows = runner.run(run(asked.customers, asked.seconds, asked.speed, asked.seed))
+        rows = rows_of(*runner.run(run(play, subject)))
     rows.insert(1, ("---", "---", "---"))
     for row in rows:
         print("| " + " | ".join(row) + " |")  # noqa: T201 - a benchmark prints

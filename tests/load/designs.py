@@ -65,7 +65,7 @@ async def concierge(server: Server, simulator: Simulator, play: Play, subject: S
     answered = {row["asked"]: row["said"] for row in rows}
     found = {row["said"] for row in rows if row["outcome"] == "answered"}
     locks = tuple(
-        (name, _quantile(before, after, key, 0.5), _quantile(before, after, key, 0.99))
+        (name, quantile(before, after, key, 0.5), quantile(before, after, key, 0.99))
         for name, key in (
             ("vector store, queries", ("concierge_vector_lock_wait_seconds", "query")),
             ("writer of concierge.db", ("concierge_database_writer_wait_seconds", "chat")),
@@ -179,7 +179,7 @@ async def _histograms(session: aiohttp.ClientSession) -> Histograms:
     return found
 
 
-def _quantile(before: Histograms, after: Histograms, key: tuple[str, str], share: float) -> float:
+def quantile(before: Histograms, after: Histograms, key: tuple[str, str], share: float) -> float:
     """Along a straight line within the bucket, as Prometheus does; seconds."""
     counts = {bound: n - before.get(key, {}).get(bound, 0) for bound, n in sorted(after.get(key, {}).items())}
     wanted = share * max(counts.values(), default=0)

@@ -9,6 +9,8 @@ from tests.shared import SHARED
 
 PIECES = 2_000
 UPLOAD_PIECES = 600
+FILE_PIECES = 100
+LAST_LAMPS = 9_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +25,21 @@ class Subject:
 
 def load_subject() -> Subject:
     """Questions have their answers among the files."""
-    if (SHARED / "evaldata/squad2_dev").exists():
-        texts = passages(PIECES + UPLOAD_PIECES)
-        files = [("\n\n".join(_headed(texts[n : n + 100], n))) for n in range(0, PIECES, 100)]
-        named = tuple((f"topics-{number:02d}.md", text) for number, text in enumerate(files))
-        return Subject("2,000 paragraphs of the shared data", named, tuple(texts[PIECES:]), tuple(questions()))
-    lamps = range(PIECES // LAMPS)
-    asked = tuple(f"How long does the lamp of lighthouse {number:04d}-00 burn?" for number in lamps)
-    named = tuple((f"lamps-{number:02d}.md", lamp_text(number)[0]) for number in lamps)
-    extra = [lamp_text(5_000 + number)[0].split("\n\n## ")[1:] for number in range(UPLOAD_PIECES // LAMPS)]
-    return Subject("2,000 lighthouses (the shared data are not here)", named, tuple(chain(*extra)), asked)
+    if not (SHARED / "evaldata/squad2_dev").exists():
+        return lighthouses(PIECES, UPLOAD_PIECES)
+    texts = passages(PIECES + UPLOAD_PIECES)
+    files = ["\n\n".join(_headed(texts[n : n + FILE_PIECES], n)) for n in range(0, PIECES, FILE_PIECES)]
+    named = tuple((f"topics-{number:02d}.md", text) for number, text in enumerate(files))
+    return Subject(f"{PIECES:,} paragraphs of the shared data", named, tuple(texts[PIECES:]), tuple(questions()))
+
+
+def lighthouses(pieces: int, upload_pieces: int) -> Subject:
+    """Where the shared data are not: lamps that burn for so many hours."""
+    numbers = range(pieces // LAMPS)
+    asked = tuple(f"How long does the lamp of lighthouse {number:04d}-00 burn?" for number in numbers)
+    files = tuple((f"lamps-{number:02d}.md", lamp_text(number)[0]) for number in numbers)
+    more = chain(*(lamp_text(LAST_LAMPS - number)[0].split("\n\n## ")[1:] for number in range(upload_pieces // LAMPS)))
+    return Subject(f"{pieces:,} lighthouses (the shared data are not here)", files, tuple(more), asked)
 
 
 def _headed(texts: list[str], first: int) -> list[str]:

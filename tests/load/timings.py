@@ -5,6 +5,7 @@ import random
 from bisect import bisect
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from tests.shared import SHARED
 
@@ -28,9 +29,9 @@ class Typing:
         return tuple(gap / speed for gap in dice.choice(self.bursts))
 
 
-def load_typing() -> Typing:
+def load_typing(folder: Path = FOLDER) -> Typing:
     """From irc_support_chat, or from its figures alone when CONCIERGE_SHARED does not lead there."""
-    files = sorted(FOLDER.glob("*.bursts.jsonl"))
+    files = sorted(folder.glob("*.bursts.jsonl"))
     if not files:
         return Typing("built-in figures of irc_support_chat (the data are not here)", _made_up(random.Random(1)))
     rows = [json.loads(line) for file in files for line in file.open(encoding="utf-8")]

@@ -1,0 +1,165 @@
+"""Each promise of `concierge chaos` is judged kept when it was kept, and broken when it was not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bot.chaos.evidence import Evidence, Line, Shelved
+from bot.chaos.promises import JUDGES, WINDOW_MS, Verdict, judged, table
+from bot.chaos.stage import Diary, Expected, Stop, Upload, Written
+from bot.simulator.customers import SentMessage
+
+NOON = 1_760_000_000_000
+ANN, BOB = "4915100000001", "4915100000002"
+
+
+def sent(wamid: str, customer: str, at: int) -> SentMessage:
+    return SentMessage(wamid, customer, "From nine.", f"attempt of {wamid}", at, {})
+
+
+def asked(wamid: str, customer: str, turn: str | None, status: str = "answered", reason: str | None = None) -> Line:
+    return Line(customer, wamid, inbound=True, text="When?", status=status, reason=reason, turn_id=turn)
+
+
+def said(wamid: str, customer: str, turn: str, status: str = "read", reason: str | None = None) -> Line:
+    return Line(customer, wamid, inbound=False, text="From nine.", status=status, reason=reason, turn_id=turn)
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    """Ann asks; Bob says stop, writes on into the silence, and says start; a document is there, another is gone."""
+    diary = Diary(
+        written={
+            "a1": Written(ANN, "When?", NOON),
+            "b1": Written(BOB, "stop", NOON),
+            "b2": Written(BOB, "When?", NOON + 2_000),
+            "b3": Written(BOB, "start", NOON + 5_000),
+            "c1": Written("4915100000003", "When?", NOON - 2 * WINDOW_MS, late=True),
+        },
+        stops=[Stop("b1", BOB, NOON + 5_000)],
+        uploads=[Upload("here.md", Expected.THERE, ("lamp 1",)), Upload("gone.md", Expected.GONE, ("lamp 2",))],
+        pieces=40,
+        waits=[0.01, 0.02],
+    )
+    diary.strangers["refused"] = 3
+    lines = [
+        asked("a1", ANN, "t1"),
+        said("r1", ANN, "t1"),
+        asked("b1", BOB, "t2"),
+        said("r2", BOB, "t2"),
+        asked("b2", BOB, "t3", "closed", "opted_out"),
+        asked("b3", BOB, "t4"),
+        said("r4", BOB, "t4"),
+        asked("c1", "4915100000003", None, "closed", "too_old"),
+    ]
+    arrived = [sent("r1", ANN, NOON + 500), sent("r2", BOB, NOON + 1_000), sent("r4", BOB, NOON + 6_000)]
+    return Evidence(diary, lines, arrived, [Shelved("here.md", "ready", 40, 1)], log_lines=10)
+
+
+def broken(evidence: Evidence) -> dict[str, tuple[str, ...]]:
+    return {verdict.promise: verdict.broken for verdict in judged(evidence) if verdict.broken}
+
+
+def test_what_was_kept_is_said_to_be_kept(evidence: Evidence):
+    """Nothing is called broken that was not, and every promise was put to the test."""
+    assert [verdict.word for verdict in judged(evidence)] == ["kept"] * len(JUDGES)
+
+
+def without(wamid: str) -> Callable[[Evidence], Evidence]:
+    return lambda evidence: replace(evidence, lines=[line for line in evidence.lines if line.wamid != wamid])
+
+
+def with_line(line: Line) -> Callable[[Evidence], Evidence]:
+    return lambda evidence: replace(
+        evidence, lines=[*(each for each in evidence.lines if each.wamid != line.wamid), line]
+    )
+
+
+def with_second(line: Line) -> Callable[[Evidence], Evidence]:
+    return lambda evidence: replace(evidence, lines=[*evidence.lines, line])
+
+
+def with_sent(message: SentMessage) -> Callable[[Evidence], Evidence]:
+    return lambda evidence: replace(evidence, arrived=[*evidence.arrived, message])
+
+
+def on_shelves(*shelves: Shelved) -> Callable[[Evidence], Evidence]:
+    return lambda evidence: replace(evidence, shelves=shelves)
+
+
+def with_diary(change: Callable[[Diary], None]) -> Callable[[Evidence], Evidence]:
+    def spoil(evidence: Evidence) -> Evidence:
+        change(evidence.diary)
+        return evidence
+
+    return spoil
+
+
+SPOILED = {
+    "a message is missing": (without("c1"), "is in no conversation"),
+    "a message is there twice": (with_second(asked("a1", ANN, "t1")), "is there 2 times"),
+    "a webhook was never answered": (lambda evidence: replace(evidence, unanswered=True), "never answered 200"),
+    "a message has no end": (with_line(asked("a1", ANN, None, "received")), "is received"),
+    "a message is closed without a reason": (with_line(asked("c1", ANN, None, "closed")), "is closed (None)"),
+    "a message is answered by nobody": (with_line(asked("a1", ANN, None)), "is answered (None)"),
+    "a burst has two replies": (with_second(said("r9", ANN, "t1")), "has 2 replies"),
+    "a turn has no reply": (without("r1"), "turn t1 has 0 replies"),
+    "a reply went twice": (with_sent(sent("r1-again", ANN, NOON + 900)), "sent twice"),
+    "a reply came twice under one name": (with_sent(sent("r1", ANN, NOON + 900)), "r1 arrived 2 times"),
+    "a reply is on no phone": (lambda evidence: replace(evidence, arrived=evidence.arrived[1:]), "is on no phone"),
+    "a reply never went": (with_line(said("r1", ANN, "t1", "unconfirmed")), "never arrived: unconfirmed"),
+    "a reply was held for no good reason": (with_line(said("r1", ANN, "t1", "held", "unconfirmed")), "never arrived"),
+    "Bob hears from us": (with_sent(sent("r5", BOB, NOON + 3_000)), "2.0 s after we had confirmed the stop"),
+    "a late customer is answered": (with_sent(sent("r6", "4915100000003", NOON)), "outside the 24 hours"),
+    "a document is lost": (on_shelves(), "is not there any more"),
+    "a document lost pieces": (on_shelves(Shelved("here.md", "ready", 39, 1)), "has 39 pieces of 40"),
+    "a document is not found": (on_shelves(Shelved("here.md", "ready", 40, 0)), "is not found"),
+    "a document never got ready": (on_shelves(Shelved("here.md", "indexing", 40, 1)), "is indexing"),
+    "a deleted document is there": (
+        on_shelves(Shelved("here.md", "ready", 40, 1), Shelved("gone.md", "ready", 40, 1)),
+        "was deleted, and is still there",
+    ),
+    "the vectors did not heal": (lambda evidence: replace(evidence, vectors_healthy=False), "did not heal"),
+    "the server stood still": (with_diary(lambda diary: diary.waits.append(2.5)), "stood still for 2.5 s"),
+    "the server died by itself": (with_diary(lambda diary: diary.deaths.append(-11)), "ended by itself"),
+    "a stranger was let in": (with_diary(lambda diary: diary.let_in.append("GET /metrics was answered 200")), "200"),
+    "a stranger is in the books": (with_second(asked("f1", "491509", "t9", "closed", "too_old")), "is in the books"),
+    "the log talks": (lambda evidence: replace(evidence, leaks=["a secret"]), "the log shows a secret"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), SPOILED.values(), ids=SPOILED)
+def test_what_was_broken_is_said_to_be_broken(
+    evidence: Evidence, spoil: Callable[[Evidence], Evidence], words: str
+) -> None:
+    """Each way to break a promise is found, and told with its evidence."""
+    found = broken(spoil(evidence))
+    assert any(words in fault for faults in found.values() for fault in faults), found
+
+
+def test_a_reply_that_may_stay_is_not_missing(evidence: Evidence):
+    """A reply that was cancelled because the customer said stop breaks nothing."""
+    cancelled = with_line(said("r1", ANN, "t1", "cancelled", "opted_out"))(evidence)
+    assert broken(replace(cancelled, arrived=cancelled.arrived[1:])) == {}
+
+
+def test_an_upload_that_nobody_confirmed_may_be_there_or_not(evidence: Evidence):
+    """The server was killed before it answered: both ends are right, but half a document is not."""
+    evidence.diary.uploads.append(Upload("perhaps.md", Expected.EITHER, ("lamp 3",)))
+    assert broken(evidence) == {}
+    half = Shelved("perhaps.md", "ready", 12, 1)
+    assert list(broken(replace(evidence, shelves=[*evidence.shelves, half]))) == [
+        "Documents are there whole, or not at all"
+    ]
+
+
+def test_the_table_shows_the_first_faults_and_counts_the_rest():
+    """A thousand faults do not drown the table."""
+    verdict = Verdict("Something", 9, "tries", "a note", tuple(f"fault {number}" for number in range(9)))
+    shown = table([verdict, Verdict("Another", 0, "tries", "no occasion")])
+    assert "9 tries" in shown
+    assert "BROKEN: Something: fault 4" in shown
+    assert "fault 5" not in shown
+    assert "and 4 more" in shown
+    assert "not tested" in shown
