@@ -149,9 +149,10 @@ def _dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _serve(_asked: Asked) -> int:
     settings = load_settings()
     os.umask(PRIVATE)
-    from bot.serve import serve  # noqa: PLC0415 - loads the whole server
+    from bot.app import Outside  # noqa: PLC0415 - loads the whole server
+    from bot.serve import serve  # noqa: PLC0415 - as above
 
-    return serve(settings)
+    return serve(settings, Outside.real())
 
 
 def _demo(_asked: Asked) -> int:

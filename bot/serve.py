@@ -22,14 +22,14 @@ SHORTEST_TOKEN = 16
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, outside: Outside) -> int:
     """Serve until a signal comes. Raises SettingsError, CommandError, OwnedError and the like when it cannot start."""
     if (settings.concierge_data_dir / DEMO_MARK).exists():
         # customers would be answered from the sample's knowledge
         raise SettingsError([("CONCIERGE_DATA_DIR", f"holds the demo ({DEMO_MARK} lies in it); set another directory")])
     configure_logging(settings.concierge_log_level, secrets=settings.secret_values)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, outside))
     return Exit.OK
 
 
@@ -41,13 +41,12 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, outside: Outside) -> None:
     if len(settings.concierge_admin_token.get_secret_value()) < SHORTEST_TOKEN:
         logger.warning("CONCIERGE_ADMIN_TOKEN is short enough to be guessed: `openssl rand -hex 32` makes a better one")
     stop = asyncio.Event()
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    outside = Outside.real()
     app = create_app(settings, outside)
     runner = web.AppRunner(
         app,

@@ -8,7 +8,17 @@ from pathlib import Path
 
 from tests.bench.figures import Figure, table
 
-PARTS = ("webhook_rate", "backlog", "answered_turns", "reply_overhead", "index_lag", "answers", "start")
+PARTS = (
+    "webhook_rate",
+    "backlog",
+    "answered_turns",
+    "reply_overhead",
+    "index_lag",
+    "answers",
+    "start",
+    "batch_window",
+    "thousand",
+)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -67,11 +67,13 @@ async def _ready(session: aiohttp.ClientSession) -> int:
 
 
 @asynccontextmanager
-async def served(settings: dict[str, str], chunks: int) -> AsyncIterator[tuple[Server, Simulator]]:
-    """Both, with so many chunks of knowledge."""
+async def served(
+    settings: dict[str, str], chunks: int, prefix: tuple[str, ...] = ()
+) -> AsyncIterator[tuple[Server, Simulator]]:
+    """Both, with so many chunks of knowledge. `prefix` is a program that the server runs under."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        server = Server(folder / "data", "", settings={"CONCIERGE_LOG_LEVEL": "warning", **settings})
+        server = Server(folder / "data", "", settings={"CONCIERGE_LOG_LEVEL": "warning", **settings}, prefix=prefix)
         simulated = SimulatorSettings(APP_SECRET, ACCESS_TOKEN, NUMBER, server.webhook_url)
         simulator = await stack.enter_async_context(Simulator.running(SystemClock(), random.Random(1), simulated))
         server.api_url = simulator.url
