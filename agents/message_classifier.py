@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agents.effect_rules import allowed_intents
 from agents.follow_ups import FollowUpRules
 from agents.intent_rules import IntentRules
 from agents.language_detector import LanguageDetector
@@ -84,7 +85,8 @@ class MessageClassifier:
         completion = with_prompt(await asked, _PROMPT)
         said = read_answer(completion, _Sorted)
         topic = topic_named(said.topic, topics)
-        return Classification(tuple(said.intents), said.language, completion.usage, topic=topic)
+        intents = allowed_intents(said.intents, burst.texts)
+        return Classification(intents, said.language, completion.usage, topic=topic)
 
     async def _by_rules(self, burst: Burst) -> Classification:
         language = self._languages.language_of(burst.texts, stored=burst.language)
