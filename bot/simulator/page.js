@@ -10,7 +10,7 @@ import { post } from "./server.js";
 import { TracePanel } from "./trace_panel.js";
 import { World } from "./world.js";
 
-const PHONE_WIDTH = 366;
+const PHONE_WIDTH = 345;
 const BURST_PAUSE_MILLISECONDS = 350;
 const COPIES = 40;
 const by = (id) => document.getElementById(id);
