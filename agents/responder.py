@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from agents.clarification import chosen_of, with_whole_question
 from agents.conversation_memory import ConversationMemory
+from agents.intent_rules import newest
 from agents.message_classifier import MessageClassifier
 from agents.ports import Burst, Classification, Effects, Reply, Topic, TopicAction
 from agents.query_agent import QueryAgent
@@ -62,7 +63,7 @@ class BurstResponder:
             return reply
         began = time.perf_counter()
         memory = await self._memory.summarized(burst, use_model=reply.error is None)
-        facts = new_facts((*reply.effects.new_facts, *stated_facts(burst.texts)), burst.facts)
+        facts = new_facts((*reply.effects.new_facts, *stated_facts(newest(burst.texts))), burst.facts)
         return replace(
             reply,
             effects=replace(reply.effects, summary=memory.summary, new_facts=facts),

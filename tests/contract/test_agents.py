@@ -3,13 +3,15 @@
 import json
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from agents.chat_model import ModelOptions, OpenAIChatModel
+from agents.conversation_memory import ConversationMemory
 from agents.language_packs import load_language_packs
 from agents.message_classifier import MessageClassifier
-from agents.ports import Burst, LanguageModel, Responder
+from agents.ports import Burst, LanguageModel, Responder, Utterance
 from agents.query_agent import QueryAgent
 from agents.responder import BurstResponder
 from agents.sentences import Sentences
@@ -22,7 +24,11 @@ from tests.fakes.small_knowledge import SmallKnowledge, passage
 PACKS = load_language_packs()
 HOURS = passage("We open at nine and close at six. On Sundays we are closed.", "hours.pdf", page=2)
 LAMPS = passage("The blue lamp costs 40.50 dollars and comes with a bulb.", "lamps.md")
-ANSWERS = {"open": ("We open at nine.", "We open at nine"), "lamp": ("40.50 dollars.", "The blue lamp")}
+ANSWERS = {
+    "open": ("We open at nine.", "We open at nine"),
+    "lamp": ("It costs 40.50 dollars.", "The blue lamp"),
+    "wrong price": ("It costs 39.99 dollars.", "The blue lamp"),
+}
 INTENTS = {
     "hello": (["greeting"], "en"),
     "gracias": (["thanks"], "es"),
@@ -115,9 +121,58 @@ async def test_no_documents_at_all(responder: Responder) -> None:
     assert (await responder.respond(burst)).text == PACKS["en"].sentences["do_not_know"]
 
 
+async def test_every_question_of_a_burst_is_answered(responder: Responder) -> None:
+    """Two questions, one reply, both documents named."""
+    reply = await responder.respond(Burst("b", ("when do you open?", "what does the blue lamp cost?")))
+    assert reply.text is not None
+    assert "nine" in reply.text
+    assert "40.50" in reply.text
+    assert set(reply.sources) == {HOURS, LAMPS}
+
+
+async def test_a_follow_up_is_understood_from_what_was_said(responder: Responder) -> None:
+    """After a talk of a lamp, "how much is it?" is about the lamp that was spoken of."""
+    history = (
+        Utterance(by_customer=True, text="do you have a blue lamp?", seq=1),
+        Utterance(by_customer=False, text="The blue lamp comes with a bulb.", seq=2),
+    )
+    reply = await responder.respond(Burst("b", ("and how much is it?",), history=history))
+    assert reply.answered
+    assert reply.text is not None
+    assert "40.50" in reply.text
+
+
+async def test_what_customers_say_of_themselves_is_remembered(responder: Responder) -> None:
+    """In their own words, once."""
+    burst = Burst("b", ("my name is Ana Silva.", "when do you open?"))
+    assert (await responder.respond(burst)).effects.new_facts == ("my name is Ana Silva",)
+    assert (await responder.respond(replace(burst, facts=("my name is Ana Silva",)))).effects.new_facts == ()
+
+
+async def test_a_long_talk_is_summed_up(responder: Responder) -> None:
+    """What leaves the budget of recent lines stays as a summary."""
+    history = tuple(Utterance(bool(seq % 2), f"line {seq} " + "x" * 200, seq) for seq in range(1, 31))
+    summary = (await responder.respond(Burst("b", ("when do you open?",), history=history))).effects.summary
+    assert summary is not None
+    assert 1 <= summary.until_seq < 30
+    assert summary.text
+
+
+async def test_an_answer_without_ground_is_replaced(responder: Responder) -> None:
+    """Whatever a model makes up, the customer reads only figures of the documents."""
+    reply = await responder.respond(Burst("b", ("what does the blue lamp cost, with the wrong price?",)))
+    assert reply.text is not None
+    assert "39.99" not in reply.text
+
+
 def _responder(model: LanguageModel | None) -> BurstResponder:
     knowledge = SmallKnowledge([HOURS, LAMPS])
-    return BurstResponder(MessageClassifier(model, PACKS), QueryAgent(knowledge, model, PACKS), Sentences(PACKS))
+    return BurstResponder(
+        MessageClassifier(model, PACKS),
+        QueryAgent(knowledge, model, PACKS),
+        Sentences(PACKS),
+        ConversationMemory(model, 1000),
+    )
 
 
 def _fault(condition: str) -> Fault | None:
@@ -126,7 +181,7 @@ def _fault(condition: str) -> Fault | None:
 
 def _scripted() -> ScriptedOpenAI:
     """A model that does what the prompts ask for, for the texts of these tests."""
-    return ScriptedOpenAI(rules=[_sorted, _answered])
+    return ScriptedOpenAI(rules=[_sorted, _rewritten, _summarized, _answered])
 
 
 def _sorted(system: str, user: str) -> str | None:
@@ -142,9 +197,25 @@ def _answered(system: str, user: str) -> str | None:
     if '"answered"' not in system:
         return None
     asked = json.loads(user)
+    question = asked["meaning"] or asked["question"]
+    said: list[str] = []
+    sources: list[int] = []
     for word, (answer, beginning) in ANSWERS.items():
         numbers = [each["number"] for each in asked["passages"] if each["text"].startswith(beginning)]
-        if word in asked["question"] and "stop" not in asked["question"] and numbers:
-            said = "We open at nine." if word == "open" else answer
-            return json.dumps({"answer": said, "answered": True, "sources": numbers})
-    return json.dumps({"answer": "", "answered": False, "sources": []})
+        if word in question and "stop" not in question and numbers:
+            said = [answer] if "wrong" in word else [*said, answer]
+            sources += numbers
+    facts = ["my name is Ana Silva", "likes cheese"] if "Ana" in asked["question"] else []
+    return json.dumps({"answer": " ".join(said), "answered": bool(said), "sources": sources, "facts": facts})
+
+
+def _rewritten(system: str, user: str) -> str | None:
+    if "for a search" not in system:
+        return None
+    asked = json.loads(user)
+    about = " lamp" if "how much is it" in asked["question"] else ""
+    return json.dumps({"question": asked["question"] + about})
+
+
+def _summarized(system: str, user: str) -> str | None:
+    return json.dumps({"summary": "They talked of lines."}) if "keep the memory" in system else None
