@@ -15,6 +15,8 @@ PARTS = (
     "reply_overhead",
     "index_lag",
     "answers",
+    "refusals",
+    "conversations",
     "start",
     "batch_window",
     "thousand",

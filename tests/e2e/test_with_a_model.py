@@ -78,7 +78,7 @@ def answer(text: str, *, answered: bool = True) -> dict[str, Any]:
 async def test_the_model_answers_with_a_source_and_its_price(talk: Talk):
     """The model's sentence reaches the customer with the source; tokens and cost are in the turn."""
     reply, turn = await talk.turn("4915121000000")
-    assert reply == f"{BY_THE_MODEL}\n\nFrom hours.md"
+    assert reply == f"{BY_THE_MODEL}\n\nFrom *Opening hours*"
     assert (turn["outcome"], turn["model"], turn["error"]) == ("answered", MODEL, None)
     assert (turn["input_tokens"], turn["output_tokens"]) == (200, 40)  # the classifier's call and the answer's
     assert turn["cost_usd"] == pytest.approx((200 * 1.0 + 40 * 10.0) / 1_000_000)
@@ -106,7 +106,7 @@ async def test_a_model_that_fails_costs_no_answer(talk: Talk, fault: Fault):
     talk.model.lasting_fault = fault
     reply, turn = await talk.turn(customer)
     assert COPIED in reply
-    assert "From hours.md" in reply
+    assert "From *Opening hours*" in reply
     assert turn["outcome"] == "answered"
     assert turn["error"]
 
