@@ -31,8 +31,8 @@ async def run(play: Play, subject: Subject) -> tuple[Figures, Figures]:
         async with running_server(server):
             pieces = await fill(server, subject)
             _tell(
-                f"{play.customers} customers, bursts of {play.typing.source}, {play.speed:g} times as fast;\n{pieces:,} "
-                f"pieces of knowledge ({subject.source}), {len(subject.upload)} more uploaded in the middle"
+                f"{play.customers} customers, bursts of {play.typing.source}, {play.speed:g} times as fast;\n"
+                f"{pieces:,} pieces of knowledge ({subject.source}), {len(subject.upload)} more uploaded in the middle"
             )
             _tell(f"Concierge: {play.seconds:g} s ...")
             ours = await concierge(server, simulator, play, subject, clock)
