@@ -48,10 +48,15 @@ class PageStage:
         """Write to Maria as the business."""
         await self.post({"to": f"+{MARIA}", "type": "text", "text": {"body": text}})
 
-    async def say(self, text: str) -> None:
+    async def type(self, text: str) -> None:
         """Type into the phone in front, and press Enter."""
         await self.front.get_by_label("Message", exact=True).fill(text)
         await self.page.keyboard.press("Enter")
+
+    async def say(self, text: str) -> None:
+        """The same, and wait until the simulator has it: it refuses a business that nobody wrote to."""
+        await self.type(text)
+        await expect(self.front.locator(".row.mine[data-wamid]").last).to_contain_text(text)
 
 
 @asynccontextmanager

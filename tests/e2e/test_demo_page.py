@@ -80,7 +80,7 @@ async def test_what_has_not_arrived_shows_a_clock(chromium):
     """Until the simulator has taken it, a message waits with a clock; a message that failed says so."""
     async with page_stage(chromium, WIDE) as shown:
         await shown.page.route("**/simulator/messages", lambda _route: None)
-        await shown.say("Slow line")
+        await shown.type("Slow line")
         await expect(shown.front.get_by_label("Waiting")).to_be_visible()
         await shown.page.unroute("**/simulator/messages")
         await shown.simulator.customer_says(MARIA, "Hello")
