@@ -203,10 +203,10 @@ class EmbeddingAgent:
         heard: list[str] = []
         for note in notes:
             try:
-                heard.append(await self._listener.write_down(note.media_id, note.mime_type))
+                heard.append((await self._listener.write_down(note.media_id, note.mime_type)).strip())
             except (FileFetchError, ModelError):
                 heard.append("")
-        if not all(text.strip() for text in heard):
+        if not all(heard):
             failed = self._reply(self._words.say("voice_failed", burst.language), burst.language)
             return (failed,), tuple(filter(None, heard))
         return (), tuple(heard)

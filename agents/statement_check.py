@@ -173,7 +173,8 @@ class _Facts:
         dates = self.numbers & known.numbers
         if self.numbers and known.numbers and not dates:
             return False
-        return bool(common) and len(common | dates) >= _SAME_OCCASION * len(self.subject | self.numbers)
+        occasion = self.subject | (self.numbers if known.numbers else set())
+        return bool(common) and len(common | dates) >= _SAME_OCCASION * len(occasion)
 
 
 def _as_it_stands(sentence: str, text: str) -> str | None:

@@ -119,8 +119,8 @@ async def test_nobody_else_changes_knowledge(stage: Stage):
     """Who is not named in the settings is a customer: statements, files and forged buttons change nothing."""
     assert "store" not in await stage.ask(STRANGER, "We are closed on 24 December")
     asked = await says(stage, "The cellar is closed on Mondays")
-    content = {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": {}}}
-    content["interactive"]["button_reply"] = {"id": buttons(asked)["Save"], "title": "Save"}
+    pressed = {"id": buttons(asked)["Save"], "title": "Save"}
+    content = {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": pressed}}
     await stage.simulator.customer_sends(STRANGER, content)
     await stage.reply(STRANGER)
     stage.simulator.phone.sends_file(STRANGER, b"The cellar is pink.", "text/plain", filename="cellar.txt")
