@@ -55,6 +55,7 @@ async def _customer(
 ) -> None:
     dice = random.Random(f"{play.seed}/{customer}")
     await clock.sleep(dice.uniform(0, 5))
+    until -= dice.uniform(0, 5)  # people do not end in step either
     while clock.monotonic() < until:
         gaps = play.typing.burst(dice, play.speed)
         for gap in gaps:
