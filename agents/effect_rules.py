@@ -2,6 +2,7 @@
 
 An opt-out and a hand-over change a conversation for good. A model may be talked into them by what it reads beside the
 burst (an earlier reply that quotes a document, for instance), so the burst itself must hold a word of the matter.
+For bursts in other languages than ours nobody can tell: there the model's word counts.
 """
 
 # ruff: noqa: RUF001 - letters of other scripts are meant

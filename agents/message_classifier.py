@@ -64,6 +64,7 @@ class MessageClassifier:
         self.rules = IntentRules(packs)
         self._follow_ups = FollowUpRules(packs)
         self._languages = LanguageDetector(packs)
+        self._spoken = frozenset(packs)
 
     async def classify(self, burst: Burst) -> Classification:
         """A model that fails or answers nonsense is named in `error`, and the rules decide.
@@ -85,7 +86,9 @@ class MessageClassifier:
         completion = with_prompt(await asked, _PROMPT)
         said = read_answer(completion, _Sorted)
         topic = topic_named(said.topic, topics)
-        intents = allowed_intents(said.intents, burst.texts)
+        intents = tuple(said.intents)
+        if said.language in self._spoken or self._languages.detect("\n".join(burst.texts)) is not None:
+            intents = allowed_intents(intents, burst.texts)
         return Classification(intents, said.language, completion.usage, topic=topic)
 
     async def _by_rules(self, burst: Burst) -> Classification:
