@@ -28,7 +28,7 @@ class WebhookDoor:
     async def open(cls, app_secret: str) -> "AsyncIterator[WebhookDoor]":
         """Listen on loopback at `url`."""
         door = cls(app_secret)
-        app = web.Application()
+        app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_post("/webhooks/whatsapp", door._take)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()

@@ -1,5 +1,6 @@
 """A simulated WhatsApp with a webhook behind it, and a session that sends as a business does."""
 
+import io
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,7 +47,7 @@ class Business:
     async def upload(self, content: bytes, mime_type: str, filename: str = "file") -> tuple[int, Any]:
         """Upload a file."""
         form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime_type})
-        form.add_field("file", content, filename=filename, content_type=mime_type)
+        form.add_field("file", io.BytesIO(content), filename=filename, content_type=mime_type)
         return await self.ask("POST", f"{NUMBER}/media", data=form)
 
     def statuses(self) -> list[str]:
