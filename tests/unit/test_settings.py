@@ -141,3 +141,49 @@ def test_secrets_do_not_print(good):
 def test_loopback_is_only_this_machine(host, expected):
     """A name that merely looks like loopback is none."""
     assert is_loopback(host) is expected
+
+
+def test_admins_are_named_as_people_write_numbers(good, monkeypatch):
+    """Plus signs, spaces, dashes and brackets do not matter; a BSUID is taken as it is."""
+    assert load_settings().concierge_admin_contacts == frozenset()
+    monkeypatch.setenv("CONCIERGE_ADMIN_CONTACTS", "+49 151 1234-567, 1 (202) 555.0100,US.ENT.11815799212886844830")
+    contacts = {"491511234567", "12025550100", "US.ENT.11815799212886844830"}
+    assert load_settings().concierge_admin_contacts == contacts
+
+
+@pytest.mark.parametrize(
+    "value", ["0151 1234567", "+49", "+49 151 1234567,", "somebody", "us.123", "49151123456789012"]
+)
+def test_an_admin_that_nobody_can_be_is_refused(good, monkeypatch, value):
+    """A number without its country code would never match, and nobody would learn why."""
+    monkeypatch.setenv("CONCIERGE_ADMIN_CONTACTS", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "CONCIERGE_ADMIN_CONTACTS: must hold phone numbers with their country codes" in str(caught.value)
+
+
+def test_a_server_that_wants_no_key_is_enough(good, monkeypatch):
+    """Ollama and vLLM are reached by their address alone; without key and address there is no model."""
+    assert not load_settings().has_model
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")
+    monkeypatch.setenv("CONCIERGE_EMBEDDER", "openai")
+    assert load_settings().has_model
+
+
+def test_a_stand_in_needs_somebody_to_stand_in_for(good, monkeypatch):
+    """A fallback model without a model is a mistake that is named."""
+    monkeypatch.setenv("CONCIERGE_FALLBACK_MODEL", "other")
+    with pytest.raises(SettingsError, match="CONCIERGE_FALLBACK_MODEL: stands in for a model"):
+        load_settings()
+
+
+def test_a_budget_needs_the_prices_of_the_models_in_use(good, monkeypatch):
+    """A budget that cannot be kept, since a price is unknown, is refused at the start."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("CONCIERGE_CHAT_MODEL", "big")
+    monkeypatch.setenv("CONCIERGE_FALLBACK_MODEL", "small")
+    monkeypatch.setenv("CONCIERGE_DAILY_BUDGET_USD", "5")
+    with pytest.raises(SettingsError, match="CONCIERGE_DAILY_BUDGET_USD: needs the price of big and of small"):
+        load_settings()
+    monkeypatch.setenv("CONCIERGE_MODEL_PRICES", '{"big": [1, 2], "small": [0, 0]}')
+    assert load_settings().concierge_daily_budget_usd == 5
