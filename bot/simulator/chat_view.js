@@ -18,6 +18,11 @@ export class ChatView {
     this.log = log;
     this.on = on;
     this.forget();
+    // who reads the end goes on reading it when a picture has loaded or the composer has grown
+    this.following = true;
+    log.addEventListener("scroll", () => { this.following = this.isAtEnd(); });
+    log.addEventListener("load", () => this.stayAtEnd(), true);
+    new ResizeObserver(() => this.stayAtEnd()).observe(log);
     log.addEventListener("keydown", (event) => this.moveByKey(event));
     log.addEventListener("focusin", (event) => this.reach(event.target.closest(".row[data-wamid]")));
   }
@@ -124,6 +129,10 @@ export class ChatView {
 
   toEnd() {
     this.log.scrollTop = this.log.scrollHeight;
+  }
+
+  stayAtEnd() {
+    if (this.following) this.toEnd();
   }
 
   tail() {

@@ -42,8 +42,7 @@ function picture({ kind, filename }, source) {
 
 function sound(attachment, source) {
   const whole = element("div", "", "sound");
-  whole.append(element("span", "🎤", "sound-sign"), player("audio", attachment, source));
-  whole.firstChild.setAttribute("aria-hidden", "true");
+  whole.append(player("audio", attachment, source));
   return whole;
 }
 
