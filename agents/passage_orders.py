@@ -52,7 +52,7 @@ def without_orders(passages: Sequence[Passage]) -> list[Passage]:
 
 def is_order(text: str) -> bool:
     """Whether a text, a file's name for instance, holds an order to a model."""
-    return bool(_ORDER.search(_spaced(text)))
+    return bool(_ORDER.search(text) or _ORDER.search(_spaced(text)))
 
 
 def _cleaned(passage: Passage) -> Passage:

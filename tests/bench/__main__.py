@@ -15,11 +15,13 @@ PARTS = (
     "reply_overhead",
     "index_lag",
     "answers",
+    "topics",
     "refusals",
     "conversations",
     "start",
     "batch_window",
     "thousand",
+    "attacks",
 )
 
 
