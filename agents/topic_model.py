@@ -26,6 +26,8 @@ _PRIOR_EXAMPLES = 10
 _LOWEST_THRESHOLD = 0.05
 _ACCEPTED_FROM = 0.5
 _SLICE = 512
+_MOST_LEFT_OUT = 512
+"""How many examples are looked at as if they had not been seen: each costs about as much as a topic."""
 
 Labels = npt.NDArray[np.intp]
 
@@ -107,38 +109,49 @@ def _nearest(likeness: Floats) -> float:
 
 
 def _regress(examples: _Examples, labels: Labels) -> tuple[Floats, Floats]:
-    """The weights (features x topics), and what each example gets for its own topic from the others alone."""
+    """The weights (features x topics), and what each example gets for its own topic from the others alone, or NaN."""
     count, width = len(labels), examples.embeddings.shape[1] + COLUMNS
     return _by_examples(examples, labels) if count <= width else _by_features(examples, labels, width)
 
 
 def _by_examples(examples: _Examples, labels: Labels) -> tuple[Floats, Floats]:
     """For fewer examples than features. Leaving one out in closed form: Rasmussen and Williams 2006, 5.4.2."""
-    features = examples.features(0, len(labels))
-    inverse = np.linalg.inv(features @ features.T + _RIDGE * np.eye(len(labels), dtype=np.float32))
-    dual = inverse @ np.eye(labels.max() + 1, dtype=np.float32)[labels]
-    own = dual[np.arange(len(labels)), labels]
-    return (features.T @ dual).astype(np.float32), (1 - own / np.diag(inverse)).astype(np.float32)
+    features, count = examples.features(0, len(labels)), len(labels)
+    likeness = features @ features.T + _RIDGE * np.eye(count, dtype=np.float32)
+    left_out = _spread(count)
+    wanted = np.hstack([_one_hot(labels), np.eye(count, dtype=np.float32)[:, left_out]])
+    dual, inverse = np.hsplit(np.linalg.solve(likeness, wanted), [labels.max() + 1])
+    unseen = np.full(count, np.nan, np.float32)
+    unseen[left_out] = 1 - dual[left_out, labels[left_out]] / inverse[left_out, np.arange(len(left_out))]
+    return (features.T @ dual).astype(np.float32), unseen
 
 
 def _by_features(examples: _Examples, labels: Labels, width: int) -> tuple[Floats, Floats]:
     """For more examples than features, in slices that keep the memory small."""
     gram = _RIDGE * np.eye(width, dtype=np.float32)
     sums = np.zeros((width, labels.max() + 1), np.float32)
-    slices = [slice(start, min(start + _SLICE, len(labels))) for start in range(0, len(labels), _SLICE)]
-    for part in slices:
-        features = examples.features(part.start, part.stop)
+    one_hot = _one_hot(labels)
+    for start in range(0, len(labels), _SLICE):
+        features = examples.features(start, min(start + _SLICE, len(labels)))
         gram += features.T @ features
-        sums += features.T @ np.eye(sums.shape[1], dtype=np.float32)[labels[part]]
-    inverse = np.linalg.inv(gram)
-    weights = inverse @ sums
-    unseen = np.empty(len(labels), np.float32)
-    for part in slices:
-        features = examples.features(part.start, part.stop)
-        leverage = np.einsum("ij,ij->i", features @ inverse, features)
-        own = np.einsum("ij,ji->i", features, weights[:, labels[part]])
-        unseen[part] = (own - leverage) / (1 - leverage)
-    return weights, unseen
+        sums += features.T @ one_hot[start : start + _SLICE]
+    left_out = _spread(len(labels))
+    seen = np.vstack([examples.features(row, row + 1) for row in left_out])
+    weights, spread = np.hsplit(np.linalg.solve(gram, np.hstack([sums, seen.T])), [sums.shape[1]])
+    leverage = np.einsum("ij,ji->i", seen, spread)
+    own = np.einsum("ij,ji->i", seen, weights[:, labels[left_out]])
+    unseen = np.full(len(labels), np.nan, np.float32)
+    unseen[left_out] = (own - leverage) / (1 - leverage)
+    return np.ascontiguousarray(weights, np.float32), unseen
+
+
+def _one_hot(labels: Labels) -> Floats:
+    return np.eye(labels.max() + 1, dtype=np.float32)[labels]
+
+
+def _spread(count: int) -> Labels:
+    """The numbers of some examples, evenly spread over the topics."""
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST_LEFT_OUT)).astype(np.intp))
 
 
 def _threshold(examples: _Examples, unseen: Floats) -> float:
@@ -151,6 +164,7 @@ def _threshold(examples: _Examples, unseen: Floats) -> float:
         ]
         or [np.empty(0, np.float32)]
     )
+    confidences = confidences[~np.isnan(confidences)]
     if not len(confidences):
         return _PRIOR_CONFIDENCE
     told = float(np.quantile(confidences, 1 - _KEPT))

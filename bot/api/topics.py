@@ -33,7 +33,7 @@ LONGEST_EXAMPLE = 500
 LONGEST_REPLY = 4096  # WhatsApp's longest text (WHATSAPP.md 4)
 MOST_EXAMPLES = 200
 # All examples together bound how long learning them takes: some seconds, and some hundred megabytes meanwhile.
-LIMITS = TopicLimits(topics=200, examples=4000)
+LIMITS = TopicLimits(topics=200, examples=5000)
 LARGEST_TOPIC = 1024 * 1024
 
 

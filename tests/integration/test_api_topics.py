@@ -127,8 +127,8 @@ async def test_values_that_cannot_be_used_are_named(desk, change, where):
 
 
 async def test_all_examples_together_are_bounded(desk):
-    """4,000 examples a business: 422 for one more, also when a topic grows."""
-    for number in range(20):
+    """5,000 examples a business: 422 for one more, also when a topic grows."""
+    for number in range(25):
         await add(desk, {"name": f"T{number}", "examples": [f"message {number} {each}" for each in range(200)]})
     problem = await add(desk, HOURS, 422)
     assert problem["errors"][0]["where"] == "/examples"

@@ -123,6 +123,34 @@ def test_stop_and_start_inside_a_sentence_mean_nothing(text: str) -> None:
     assert RULES.intents([text]) == (QUESTION,)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the stop button does not work",
+        "wie stoppe ich den Alarm?",
+        "bitte die Bestellung stoppen",
+        "¿cómo puedo parar la lavadora?",
+        "quiero parar mi pedido",
+        "comment arrêter la machine ?",
+        "je veux arrêter ma commande",
+        "come si ferma la sveglia?",
+        "basta una chiamata per ordinare?",
+        "como faço para parar o alarme?",
+        "bagaimana cara berhenti langganan koran?",
+        "كيف اوقف المنبه؟",
+        "هل يمكن ايقاف الطلب؟",
+        "अलार्म कैसे बंद करें?",
+        "दुकान कब बंद होती है",
+        "怎么停止闹钟",
+        "停车场在哪里",
+    ],
+)
+def test_stop_inside_a_sentence_unsubscribes_nobody_in_ten_languages(text: str) -> None:
+    """Whoever asks how to stop something keeps hearing from us."""
+    assert RULES.keyword([text]) is None
+    assert not {Intent.OPT_OUT, Intent.OPT_IN} & set(RULES.intents([text]))
+
+
 def test_the_last_keyword_of_a_burst_counts() -> None:
     """Who changes their mind within a burst is taken at their last word."""
     assert RULES.keyword(["stop", "start"]) is Intent.OPT_IN
