@@ -104,9 +104,7 @@ class QueryAgent:
 
     async def _from(self, found: _Found, model: LanguageModel | None, *, ask_back: bool) -> Answer:
         asked = found.asked
-        if not any(found.passages):
-            return self._not_known(asked.language)
-        if model is None:
+        if model is None or not any(found.passages):
             return self._without_model(found, ask_back=ask_back)
         try:
             said = await answered(model, asked, _merged(found.passages), found.version, REPLY_CHARACTERS)

@@ -26,7 +26,7 @@ TRAINED = {
     "Normans",
 }
 KEPT = 0.9
-QUESTIONS = 400
+QUESTIONS = 1000
 STOP_WORDS = load_language_packs()["en"].stop_words
 
 

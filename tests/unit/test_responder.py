@@ -1,5 +1,6 @@
 import pytest
 
+from agents.clarification import buttons_for
 from agents.language_packs import load_language_packs
 from agents.message_classifier import MessageClassifier
 from agents.ports import Burst, Effects, LanguageModel, Reply, Utterance
@@ -127,3 +128,23 @@ async def test_every_burst_ends_in_one_way() -> None:
         assert (reply.text is None) != (reply.closed is None), text
     assert responder().apology("fr") == PACKS["fr"].sentences["apology"]
     assert responder().unsupported(None) == PACKS["en"].sentences["unsupported"]
+
+
+async def test_a_pressed_button_is_answered_as_the_whole_question() -> None:
+    """The customer presses "Hours", and hears what they had asked."""
+    button = buttons_for("when do you open?", ["Hours"])[0]
+    reply = await respond(button.title, pressed=(button.id,))
+    assert reply.answered
+    assert reply.text is not None
+    assert "nine" in reply.text
+
+
+async def test_an_answer_back_carries_its_buttons() -> None:
+    """What the query agent asks back reaches the customer with buttons."""
+    knowledge = SmallKnowledge(
+        [passage(f"Delivery takes {days} days.", heading=where) for where, days in (("Here", 2), ("Abroad", 9))]
+    )
+    asking = BurstResponder(MessageClassifier(None, PACKS), QueryAgent(knowledge, None, PACKS), SENTENCES)
+    reply = await asking.respond(Burst("b", ("delivery",)))
+    assert [button.title for button in reply.buttons] == ["Here", "Abroad"]
+    assert not reply.answered
