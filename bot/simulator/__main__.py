@@ -34,6 +34,7 @@ def main() -> None:
         retry_max_seconds=arguments.retry_max,
         check_window=not arguments.no_window,
         check_pair_rate=arguments.pair_rate,
+        number_rate=arguments.number_rate,
         server_url=arguments.server,
         admin_token=os.environ.get("CONCIERGE_ADMIN_TOKEN"),
     )
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--retry-max", type=float, default=1.0, help="longest pause between retries, in seconds")
     parser.add_argument("--no-window", action="store_true", help="take messages outside the 24-hour window")
     parser.add_argument("--pair-rate", action="store_true", help="limit messages to one customer")
+    parser.add_argument("--number-rate", type=float, help="limit messages a second, in and out; 80 for a new number")
     return parser
 
 
