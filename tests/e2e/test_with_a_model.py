@@ -126,7 +126,7 @@ async def test_nonsense_is_not_passed_on(talk: Talk, customer: str, said: str):
     talk.model.otherwise = said
     reply, turn = await talk.turn(customer, "Which colour is the lamp of the lighthouse?")
     assert "is green" in reply
-    assert "From lamp.txt" in reply
+    assert "From *Lamp*" in reply
     assert turn["error"]
     assert turn["output_tokens"] == 40, "nonsense costs all the same"
 
