@@ -244,6 +244,7 @@ class _FailedAttemptError(Exception):
 def _open(options: ModelOptions) -> "ChatOpenAI":
     import langsmith.run_helpers  # noqa: F401, PLC0415 - so that no import is left for the event loop
     from langchain_openai import ChatOpenAI  # noqa: PLC0415 - takes a second to import; only with a key
+    from openai import DefaultAsyncHttpxClient, DefaultHttpxClient  # noqa: PLC0415 - comes with langchain_openai
     from pydantic import SecretStr  # noqa: PLC0415 - with its only user
 
     return ChatOpenAI(
@@ -251,6 +252,10 @@ def _open(options: ModelOptions) -> "ChatOpenAI":
         api_key=SecretStr(options.api_key or NO_KEY),
         base_url=options.base_url or None,
         timeout=options.timeout_seconds,
+        # Its own: left to itself langchain hands the same connections to every model with this address and time-out,
+        # also after one of them was closed.
+        http_client=DefaultHttpxClient(),
+        http_async_client=DefaultAsyncHttpxClient(),
         max_retries=0,  # we retry ourselves, on our own clock
         stream_usage=False,
         disable_streaming=True,

@@ -100,6 +100,7 @@ class ModelBudget:
             await _first(self._clock.sleep(WRITE_SECONDS), self._closing.wait())
             self._dirty.clear()
             await self._write()
+        await self._write()  # what came while the last was on its way
 
     async def _write(self) -> None:
         spent, self._unwritten = list(self._unwritten.values()), {}

@@ -265,8 +265,8 @@ class Settings(BaseSettings):
         prices = others.data.get("concierge_model_prices")
         if not value or prices is None or not _has_server(others.data):
             return value
-        models = (others.data.get("concierge_chat_model"), others.data.get("concierge_fallback_model"))
-        missing = [model for model in models if model and model not in prices]
+        models = ("concierge_chat_model", "concierge_fallback_model")
+        missing = [name.upper() for name in models if others.data.get(name) and others.data[name] not in prices]
         if missing:
             raise ValueError(
                 f"needs the price of {' and of '.join(missing)} in CONCIERGE_MODEL_PRICES (0 if it is free)"

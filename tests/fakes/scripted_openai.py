@@ -13,9 +13,31 @@ from typing import Any, Literal
 import numpy as np
 from aiohttp import web
 
-Fault = Literal["status_500", "status_429", "status_400", "hang", "hang_up", "garbage", "empty", "half"]
+Fault = Literal[
+    "status_500",
+    "status_429",
+    "status_404",
+    "status_400",
+    "hang",
+    "hang_up",
+    "garbage",
+    "html",
+    "empty",
+    "half",
+    "no_text",
+    "no_usage",
+    "parts",
+    "out_of_quota",
+]
 Rule = Callable[[str, str], str | None]
 _GARBAGE = "<html>not what you asked for</html>"
+_SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "no_text": lambda answer: _with_content(answer, ""),
+    "no_usage": lambda answer: {key: value for key, value in answer.items() if key != "usage"},
+    "parts": lambda answer: _with_content(
+        answer, [{"type": "text", "text": part} for part in answer["choices"][0]["message"]["content"].partition(" ")]
+    ),
+}
 
 
 @dataclass
@@ -24,6 +46,7 @@ class ScriptedOpenAI:
 
     `rules` see (system prompt, user message); the first that returns a text answers, else `otherwise` does.
     `faults` are used up, one a request; `lasting_fault` stays. `latency_seconds` passes before each answer.
+    `retry_after` goes with 429; `refused_fields` are those of a request that this model knows nothing of (400).
     """
 
     rules: list[Rule] = field(default_factory=list)
@@ -31,6 +54,8 @@ class ScriptedOpenAI:
     faults: deque[Fault] = field(default_factory=deque)
     lasting_fault: Fault | None = None
     latency_seconds: float = 0.0
+    retry_after: str | None = None
+    refused_fields: frozenset[str] = frozenset()
     dimension: int = 64
     input_tokens: int = 100
     output_tokens: int = 20
@@ -73,6 +98,9 @@ class ScriptedOpenAI:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         asked = await request.json()
         self.chats.append(asked)
+        if refused := self.refused_fields & set(asked):
+            error = {"message": f"Unsupported parameter: {sorted(refused)}", "code": "unsupported_parameter"}
+            return web.json_response({"error": error}, status=400)
         return await self._served(request, self._completion(asked))
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
@@ -94,9 +122,16 @@ class ScriptedOpenAI:
             self._at_once -= 1
 
     async def _failed(self, request: web.Request, fault: Fault, answer: dict[str, Any]) -> web.StreamResponse:
-        if fault.startswith("status_"):
-            error = {"error": {"message": "scripted fault", "type": "scripted", "code": None}}
-            return web.json_response(error, status=int(fault.removeprefix("status_")))
+        if fault.startswith("status_") or fault == "out_of_quota":
+            code = "insufficient_quota" if fault == "out_of_quota" else None
+            error = {"error": {"message": "scripted fault", "type": "scripted", "code": code}}
+            status = 429 if code else int(fault.removeprefix("status_"))
+            headers = {"Retry-After": self.retry_after} if self.retry_after and status == 429 else None
+            return web.json_response(error, status=status, headers=headers)
+        if fault in _SPOILED:
+            return web.json_response(_SPOILED[fault](answer))
+        if fault == "html":
+            return web.Response(text=_GARBAGE, content_type="text/html")
         if fault == "hang":
             await self._ending.wait()
         if fault == "garbage":
@@ -150,6 +185,12 @@ class ScriptedOpenAI:
             ],
             "usage": {"prompt_tokens": sum(map(len, texts)), "total_tokens": sum(map(len, texts))},
         }
+
+
+def _with_content(answer: dict[str, Any], content: Any) -> dict[str, Any]:
+    """The same completion with another text in it."""
+    choice = {**answer["choices"][0], "message": {"role": "assistant", "content": content}}
+    return {**answer, "choices": [choice]}
 
 
 def _bag_of_words(text: str, dimension: int) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -16,6 +16,7 @@ from tests.fakes.hasty_clock import HastyClock
 from tests.fakes.scripted_openai import ScriptedOpenAI
 from vectorstore.embedders import EmbeddingError
 from vectorstore.openai_embedder import OpenAIEmbedder, OpenAIEmbedderOptions
+from vectorstore.remembering_embedder import RememberingEmbedder
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 
@@ -124,3 +125,45 @@ async def test_openai_hangs(server: ScriptedOpenAI, openai: Callable[..., OpenAI
     server.lasting_fault = "hang"
     with pytest.raises(EmbeddingError):
         await openai(retries=0, timeout_seconds=0.3).embed(["text"])
+
+
+async def test_openai_usage(server: ScriptedOpenAI, metrics: Metrics, openai: Callable[..., OpenAIEmbedder]) -> None:
+    """Tokens and their price are recorded, as the server counts them."""
+    await openai(price_usd=2.0).embed(["twelve chars"])
+    sample = metrics.registry.get_sample_value
+    model = "text-embedding-3-small"
+    assert sample("concierge_model_tokens_total", {"model": model, "direction": "input"}) == 12
+    assert sample("concierge_model_cost_usd_total", {"model": model}) == pytest.approx(24e-6)
+
+
+async def test_questions_are_embedded_once(
+    server: ScriptedOpenAI, metrics: Metrics, openai: Callable[..., OpenAIEmbedder]
+) -> None:
+    """A question that was asked before costs no call; the oldest are forgotten first; a document is not remembered."""
+    raw = openai()
+    remembering = RememberingEmbedder(raw, metrics, entries=2)
+    assert remembering.name == raw.name
+    first = await remembering.embed(["red shoes"])
+    assert (await remembering.embed(["red shoes"]) == first).all()
+    both = await remembering.embed(["blue hats", "red shoes", "blue hats"])
+    assert (both[1] == first[0]).all()
+    assert (both[0] == both[2]).all()
+    assert server.embeddings == [["red shoes"], ["blue hats"]]
+    await remembering.embed(["red shoes"])
+    await remembering.embed(["green gloves"])
+    await remembering.embed(["red shoes"])
+    await remembering.embed([f"piece {n}" for n in range(9)])
+    await remembering.embed(["blue hats"])
+    assert [batch[0] for batch in server.embeddings[2:]] == ["green gloves", "piece 0", "blue hats"]
+    assert metrics.registry.get_sample_value("concierge_embedding_cache_total", {"outcome": "hit"}) == 5
+
+
+async def test_what_could_not_be_embedded_is_tried_again(
+    server: ScriptedOpenAI, metrics: Metrics, openai: Callable[..., OpenAIEmbedder]
+) -> None:
+    """A failure is not remembered."""
+    remembering = RememberingEmbedder(openai(retries=0), metrics, entries=2)
+    server.faults.append("status_500")
+    with pytest.raises(EmbeddingError):
+        await remembering.embed(["red shoes"])
+    assert (await remembering.embed(["red shoes"])).shape[0] == 1

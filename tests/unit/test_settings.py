@@ -183,7 +183,7 @@ def test_a_budget_needs_the_prices_of_the_models_in_use(good, monkeypatch):
     monkeypatch.setenv("CONCIERGE_CHAT_MODEL", "big")
     monkeypatch.setenv("CONCIERGE_FALLBACK_MODEL", "small")
     monkeypatch.setenv("CONCIERGE_DAILY_BUDGET_USD", "5")
-    with pytest.raises(SettingsError, match="CONCIERGE_DAILY_BUDGET_USD: needs the price of big and of small"):
+    with pytest.raises(SettingsError, match="needs the price of CONCIERGE_CHAT_MODEL and of CONCIERGE_FALLBACK_MODEL"):
         load_settings()
     monkeypatch.setenv("CONCIERGE_MODEL_PRICES", '{"big": [1, 2], "small": [0, 0]}')
     assert load_settings().concierge_daily_budget_usd == 5
