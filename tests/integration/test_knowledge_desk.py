@@ -1,7 +1,6 @@
 """The desk changes real knowledge: parser, word index, Chroma and embedder together, over repeats and crashes."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -171,11 +170,15 @@ def _proposal(proposal_id: str) -> Unit[None]:
             "INSERT INTO apps (id, business_id, name, created_at) VALUES ('a', 'b1', 'a', 0)",
             "INSERT INTO numbers (id, business_id, app_id, created_at) VALUES ('n', 'b1', 'a', 0)",
             "INSERT INTO contacts (id, business_id, phone, created_at) VALUES ('c', 'b1', '4915100000001', 0)",
-            "INSERT INTO conversations (id, business_id, number_id, contact_id, last_message_at, created_at)"
-            " VALUES ('v', 'b1', 'n', 'c', 0, 0)",
-            "INSERT INTO proposals (id, business_id, conversation_id, contact_id, kind, details, state, created_at,"
-            f" settled_at) VALUES ('{proposal_id}', 'b1', 'v', 'c', 'add',"
-            ' \'{"statement": "x", "language": "en"}\', \'reading\', 0, 0)',
+            (
+                "INSERT INTO conversations (id, business_id, number_id, contact_id, last_message_at, created_at)"
+                " VALUES ('v', 'b1', 'n', 'c', 0, 0)"
+            ),
+            (
+                "INSERT INTO proposals (id, business_id, conversation_id, contact_id, kind, details, state, created_at,"
+                f" settled_at) VALUES ('{proposal_id}', 'b1', 'v', 'c', 'add',"
+                ' \'{"statement": "x", "language": "en"}\', \'reading\', 0, 0)'
+            ),
         ):
             await transaction.run(sql)
 
