@@ -86,7 +86,11 @@ async def answered(
     facts = quoted_facts(said.facts, asked.question)
     known = Answer("", answered=False, usage=completion.usage, facts=facts)
     if said.answered:
-        return _checked(said, asked, passages, known)
+        try:
+            return _checked(said, asked, passages, known)
+        except NonsenseError:
+            completion.reject()  # an answer that was refused must not come again from memory
+            raise
     return _question_back(said, asked, passages, known) if said.clarify else known
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from agents.model_answering import Conversation, answered
 from agents.model_answers import NonsenseError, read_answer
 from agents.model_line import ModelLine
 from agents.ports import ModelError
@@ -19,6 +20,7 @@ from bot.settings import Settings
 from database.businesses import ensure_default
 from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
+from database.records import Passage
 from database.transaction import Transaction
 from tests.fakes.hasty_clock import HastyClock
 from tests.fakes.scripted_openai import ScriptedOpenAI
@@ -276,3 +278,15 @@ async def test_readiness_shows_a_model_that_is_left_alone(bench: Bench, server: 
     assert found.state is State.DEGRADED
     assert found.facts == {"breakers": {"first": "open"}, "problems": ["first does not answer"]}
     assert (await model_check(None)()).state is State.OK
+
+
+async def test_inventions_are_not_remembered(bench: Bench, server: ScriptedOpenAI) -> None:
+    """An answer whose price stands in no passage is refused, and not offered to the next customer from memory."""
+    asked = Conversation(business_id="b", question="What does a cake cost?", language="en")
+    passages = [Passage("c", "d", "prices.md", "A cake costs 20 euros.", 1.0)]
+    async with bench.line() as line:
+        server.otherwise = '{"answer": "A cake costs 999 euros.", "answered": true, "sources": [1]}'
+        with pytest.raises(NonsenseError):
+            await answered(line, asked, passages, 1, 400)
+        server.otherwise = '{"answer": "A cake costs 20 euros.", "answered": true, "sources": [1]}'
+        assert (await answered(line, asked, passages, 1, 400)).text == "A cake costs 20 euros."
