@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.chaos.evidence import Evidence, Line, Shelved
-from bot.chaos.stage import Expected, Upload
+from bot.chaos.stage import Diary, Expected, Upload
 
 WINDOW_MS = 24 * 3600 * 1000
 STANDSTILL_SECONDS = 1.0
+DEATHS = 3  # so often the server may die over a document before it gives the document up
 ARRIVED = frozenset({"accepted", "sent", "delivered", "read", "played"})
 UNSENT = frozenset({"cancelled", "held"})
 MAY_STAY = frozenset({"opted_out", "with_person", "blocked", "too_old", "window_closed"})
@@ -135,7 +136,7 @@ def documents_are_whole(evidence: Evidence) -> Verdict:
     broken = [
         f"{upload.filename}: {fault}"
         for upload in evidence.diary.uploads
-        if (fault := _shelf_fault(upload, shelves.get(upload.filename), evidence.diary.pieces))
+        if (fault := _shelf_fault(upload, shelves.get(upload.filename), evidence.diary))
     ]
     ours = {upload.filename for upload in evidence.diary.uploads}
     sample = [document for name, document in shelves.items() if name not in ours]
@@ -143,7 +144,8 @@ def documents_are_whole(evidence: Evidence) -> Verdict:
     if not evidence.vectors_healthy:
         broken.append("the vector store did not heal")
     kills = evidence.diary.kills["vector store"]
-    note = f"{evidence.diary.pieces} pieces each; {kills} kills of the vector store"
+    given_up = sum(document.status == "failed" for document in shelves.values())
+    note = f"{evidence.diary.pieces} pieces each; {kills} kills of the vector store; {given_up} given up, and said so"
     tested = len(evidence.diary.uploads) + len(sample)
     return Verdict("Documents are there whole, or not at all", tested, "documents", note, tuple(broken))
 
@@ -202,15 +204,17 @@ def _missing(line: Line) -> bool:
     return line.status not in UNSENT or line.reason not in MAY_STAY
 
 
-def _shelf_fault(upload: Upload, document: Shelved | None, pieces: int) -> str | None:
+def _shelf_fault(upload: Upload, document: Shelved | None, diary: Diary) -> str | None:
     if document is None:
         return "is not there any more" if upload.expected is Expected.THERE else None
     if upload.expected is Expected.GONE:
         return "was deleted, and is still there"
+    if document.status == "failed" and diary.kills["server"] >= DEATHS and not document.pieces and not document.found:
+        return None  # nothing of it is shown, and its owner is told
     if document.status != "ready":
         return f"is {document.status}"
-    if document.pieces != pieces:
-        return f"has {document.pieces} pieces of {pieces}"
+    if document.pieces != diary.pieces:
+        return f"has {document.pieces} pieces of {diary.pieces}"
     return None if document.found == len(upload.facts) else "is not found by all that it says"
 
 

@@ -154,6 +154,14 @@ def test_an_upload_that_nobody_confirmed_may_be_there_or_not(evidence: Evidence)
     ]
 
 
+@pytest.mark.parametrize(("kills", "pieces", "kept"), [(3, 0, True), (2, 0, False), (3, 12, False)])
+def test_a_document_may_be_given_up_after_three_kills(evidence: Evidence, kills: int, pieces: int, *, kept: bool):
+    """Its owner is told, and nothing of it is shown; with fewer kills, or with a piece of it there, that is a fault."""
+    evidence.diary.kills["server"] = kills
+    given_up = replace(evidence, shelves=[Shelved("here.md", "failed", pieces, 0)])
+    assert (broken(given_up) == {}) == kept
+
+
 def test_the_table_shows_the_first_faults_and_counts_the_rest():
     """A thousand faults do not drown the table."""
     verdict = Verdict("Something", 9, "tries", "a note", tuple(f"fault {number}" for number in range(9)))
