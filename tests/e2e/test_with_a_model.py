@@ -56,6 +56,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tal
             "CONCIERGE_MODEL_TIMEOUT_SECONDS": "3",
             "CONCIERGE_MODEL_RETRIES": "1",
             "CONCIERGE_MODEL_PRICES": json.dumps({MODEL: [1.0, 10.0]}),
+            "CONCIERGE_MODEL_CACHE_ENTRIES": "0",  # the tests ask the same question, and want it asked
         }
         async with running_stage(tmp_path_factory.mktemp("model"), **settings) as stage:
             await stage.upload([("hours.md", HOURS)])

@@ -25,10 +25,10 @@ Fault = Literal[
     "empty",
     "half",
     "no_text",
-    "no_usage",
-    "parts",
     "out_of_quota",
 ]
+Oddity = Literal["no_usage", "parts"]
+"""What some servers do, and clients must bear."""
 Rule = Callable[[str, str], str | None]
 _GARBAGE = "<html>not what you asked for</html>"
 _SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -51,7 +51,7 @@ class ScriptedOpenAI:
 
     rules: list[Rule] = field(default_factory=list)
     otherwise: str = "I am a language model."
-    faults: deque[Fault] = field(default_factory=deque)
+    faults: deque[Fault | Oddity] = field(default_factory=deque)
     lasting_fault: Fault | None = None
     latency_seconds: float = 0.0
     retry_after: str | None = None
@@ -121,7 +121,7 @@ class ScriptedOpenAI:
         finally:
             self._at_once -= 1
 
-    async def _failed(self, request: web.Request, fault: Fault, answer: dict[str, Any]) -> web.StreamResponse:
+    async def _failed(self, request: web.Request, fault: Fault | Oddity, answer: dict[str, Any]) -> web.StreamResponse:
         if fault.startswith("status_") or fault == "out_of_quota":
             code = "insufficient_quota" if fault == "out_of_quota" else None
             error = {"error": {"message": "scripted fault", "type": "scripted", "code": code}}
