@@ -118,6 +118,7 @@ async def _wired(ground: _Ground, responder: Responder, stack: AsyncExitStack) -
         ground.clock,
         ground.metrics,
         ground.options.turns,
+        before_claim=lambda: intake.settled(),  # noqa: PLW0108 - made below
         on_queued=delivery.wake,
         on_due=batcher.add,
     )

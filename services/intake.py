@@ -56,8 +56,9 @@ class Batch:
 
 @dataclass(slots=True)
 class _Sorted:
-    """Events with their POSTs' bodies, and what is to be done with them."""
+    """Events with their POSTs' bodies, and what is to be done with them. `asked` is how often we had been woken then."""
 
+    asked: int
     events: list[WaitingEvent] = field(default_factory=list)
     bodies: dict[int, bytes] = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
@@ -102,17 +103,30 @@ class Intake:
         self._on_failure = on_failure
         self._wake = asyncio.Event()
         self._idle = asyncio.Condition()
+        self._asked = 0  # how often somebody said that there is something
+        self._answered = 0  # up to which of these everything has been handled
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin with what an earlier process left."""
-        self._wake.set()
+        self.wake()
         self._task = asyncio.create_task(self._serve(), name="intake")
 
     def wake(self) -> None:
         """There may be something in the inbox."""
+        self._asked += 1
         self._wake.set()
+
+    async def settled(self) -> None:
+        """Wait until what has arrived up to now is in its conversations; in no time when nothing waits.
+
+        A turn that began before would answer a part of a burst.
+        """
+        asked = self._asked
+        while self._answered < asked and not self._closing:
+            async with self._idle:
+                await self._idle.wait()
 
     async def drain(self) -> None:
         """Stop after the unit that runs now; what is left is in the inbox."""
@@ -173,18 +187,22 @@ class Intake:
             writing = asyncio.create_task(self._handle(batch), name="intake unit")
             try:
                 full = len(batch.events) == UNIT_EVENTS and not self._closing
-                following = await self._next(after=batch.events[-1].id) if full else _Sorted()
+                following = await self._next(after=batch.events[-1].id) if full else _Sorted(batch.asked)
             finally:
                 await writing
             handled += len(batch.events)
+            if not full:
+                self._answered = batch.asked
             batch = following
             async with self._idle:
                 self._idle.notify_all()
+        self._answered = batch.asked
         return handled
 
     async def _next(self, *, after: int) -> _Sorted:
+        asked = self._asked
         events, bodies = await self._database.read(waiting_events(UNIT_EVENTS, after))
-        return self._sort(events, bodies)
+        return self._sort(events, bodies, asked)
 
     async def _handle(self, found: _Sorted) -> None:
         try:
@@ -229,8 +247,8 @@ class Intake:
         for number_id, code in batch.failures:
             self._on_failure(number_id, code)
 
-    def _sort(self, events: list[WaitingEvent], bodies: dict[int, bytes]) -> _Sorted:
-        found = _Sorted(events, bodies)
+    def _sort(self, events: list[WaitingEvent], bodies: dict[int, bytes], asked: int = 0) -> _Sorted:
+        found = _Sorted(asked, events, bodies)
         documents: dict[int, Any] = {}
         for event in events:
             try:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from agents.ports import Reply, Responder
@@ -51,7 +51,8 @@ class TurnOptions:
 class Turns:
     """Runs at most `max_turns` turns at once, at most one a conversation.
 
-    `on_queued()` says that the outbox has something; `on_due(conversation_id, due_at)` arms the batcher.
+    `before_claim()` ends when what has arrived is in its conversation. `on_queued()` says that the outbox has
+    something; `on_due(conversation_id, due_at)` arms the batcher.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Turns:
         metrics: Metrics,
         options: TurnOptions,
         *,
+        before_claim: Callable[[], Awaitable[None]],
         on_queued: Callable[[], None],
         on_due: Callable[[str, int], None],
     ) -> None:
@@ -72,6 +74,7 @@ class Turns:
         self._clock = clock
         self._metrics = metrics
         self._options = options
+        self._before_claim = before_claim
         self._on_queued = on_queued
         self._on_due = on_due
         self._places = asyncio.Semaphore(options.max_turns)
@@ -156,6 +159,7 @@ class Turns:
                 await self._fail(held)
 
     async def _claim(self, conversation_id: str) -> Claim | None:
+        await self._before_claim()
         now = self._clock.now()
         return await self._database.write(claim(conversation_id, self._lease_ms, self._options.history_lines, now))
 

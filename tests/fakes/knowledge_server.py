@@ -1,4 +1,4 @@
-"""The documents part of a Concierge server, which nobody has written to: every file becomes ready at the second look, unless it is "broken"."""
+"""The documents part of a Concierge server: a file is ready at the second look, unless it is "broken"."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -196,16 +196,17 @@ async def test_facts_of_nobody_are_not_found(desk):
 
 def _facts(conversation_id: str, facts: list[str]):
     async def unit(transaction: Transaction) -> None:
-        row = await transaction.one(
+        rows = await transaction.all(
             "SELECT contact_id, business_id FROM conversations WHERE id = :id", {"id": conversation_id}
         )
+        contact, business = rows[0]
         turn = new_id()
         await transaction.run(
             "INSERT INTO turns (id, business_id, conversation_id, contact_id, outcome, intents, stages, sources,"
             " started_at, finished_at) VALUES (:id, :business, :conversation, :contact, 'answered', '[]', '{}', '[]',"
             " 1, 1)",
-            {"id": turn, "business": row[1], "conversation": conversation_id, "contact": row[0]},
+            {"id": turn, "business": business, "conversation": conversation_id, "contact": contact},
         )
-        await remember_facts(transaction, facts, row[0], row[1], turn, ADDED)
+        await remember_facts(transaction, facts, contact, business, turn, ADDED)
 
     return unit

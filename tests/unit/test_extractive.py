@@ -10,6 +10,7 @@ from database.records import Passage
 from tests.fakes.small_knowledge import passage
 
 STOP_WORDS = load_language_packs()["en"].stop_words
+HEADING = passage("# Only a heading")
 SHOP = passage(
     "# Returns\n\nCan I return a mattress?\nYes. You have 100 nights from delivery. We collect it for free.\n\n"
     "# Opening hours\n\nMon-Fri 9-18\nSat 10-14\n\n# Prices\n| Size | Price |\n|---|---|\n| Small | 12 € |\n| Large |"
@@ -89,7 +90,7 @@ def test_nothing_to_copy_is_none() -> None:
     """No passages, or none with a sentence, or a question without a word: no extract."""
     assert extract("anything?", [], budget=400, naming=unnamed, stop_words=frozenset()) is None
     assert extract("???", [SHOP], budget=400, naming=unnamed, stop_words=frozenset()) is None
-    assert extract("anything?", [passage("# Only a heading")], budget=400, naming=unnamed, stop_words=frozenset()) is None
+    assert extract("anything?", [HEADING], budget=400, naming=unnamed, stop_words=frozenset()) is None
 
 
 @given(
