@@ -56,7 +56,7 @@ class Batch:
 
 @dataclass(slots=True)
 class _Sorted:
-    """Events with their POSTs' bodies, and what is to be done with them. `asked` is how often we had been woken then."""
+    """Events with their POSTs' bodies, and what is to be done with them. `asked`: how often we had been woken."""
 
     asked: int
     events: list[WaitingEvent] = field(default_factory=list)
