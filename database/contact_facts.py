@@ -1,4 +1,4 @@
-"""What customers said of themselves, kept by contact: shown to the business, erasable, at most twenty."""
+"""What is remembered of customers: facts they said of themselves, at most twenty, and summaries; erasable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,14 @@ class ContactFact:
     fact: str
     turn_id: str | None
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A page of the facts about a contact, and the summary of what was said before in one conversation."""
+
+    facts: list[ContactFact]
+    summary: str | None
 
 
 async def remember_facts(
@@ -44,10 +52,10 @@ async def remember_facts(
         )
 
 
-def facts_of(conversation_id: str, limit: int, after: str = "") -> Unit[list[ContactFact] | None]:
+def facts_of(conversation_id: str, limit: int, after: str = "") -> Unit[Remembered | None]:
     """The facts about the contact of a conversation, oldest first, behind the id `after`; None without one."""
 
-    async def unit(transaction: Transaction) -> list[ContactFact] | None:
+    async def unit(transaction: Transaction) -> Remembered | None:
         whose = await _whose(transaction, conversation_id)
         if whose is None:
             return None
@@ -56,13 +64,17 @@ def facts_of(conversation_id: str, limit: int, after: str = "") -> Unit[list[Con
             " ORDER BY id LIMIT :limit",
             {"contact": whose["contact_id"], "after": after, "limit": limit},
         )
-        return [ContactFact(*row) for row in rows]
+        return Remembered([ContactFact(*row) for row in rows], whose["summary"])
 
     return unit
 
 
 def erase_facts(conversation_id: str, fact_id: str | None, actor: str, now: int) -> Unit[int | None]:
-    """Forget one fact, or all (`fact_id` None) about the contact of a conversation; how many. None without one."""
+    """Forget one fact, or all (`fact_id` None) about the contact of a conversation; how many. None without one.
+
+    The summaries of the contact's conversations go too, as they may tell what is to be forgotten. What they summed up
+    is not read again.
+    """
 
     async def unit(transaction: Transaction) -> int | None:
         whose = await _whose(transaction, conversation_id)
@@ -73,7 +85,12 @@ def erase_facts(conversation_id: str, fact_id: str | None, actor: str, now: int)
             f"DELETE FROM contact_facts WHERE contact_id = :contact{only}",
             {"contact": whose["contact_id"], "fact": fact_id},
         )
-        if erased:
+        forgets = erased or fact_id is None
+        cleared = forgets and await transaction.run(
+            "UPDATE conversations SET summary = NULL WHERE contact_id = :contact AND summary IS NOT NULL",
+            {"contact": whose["contact_id"]},
+        )
+        if erased or cleared:
             await transaction.run(
                 "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
                 " VALUES (:id, :business, :actor, 'facts_erased', :object, :contact, :now)",
@@ -93,5 +110,5 @@ def erase_facts(conversation_id: str, fact_id: str | None, actor: str, now: int)
 
 async def _whose(transaction: Transaction, conversation_id: str) -> Row | None:
     return await transaction.one(
-        "SELECT contact_id, business_id FROM conversations WHERE id = :id", {"id": conversation_id}
+        "SELECT contact_id, business_id, summary FROM conversations WHERE id = :id", {"id": conversation_id}
     )

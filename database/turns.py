@@ -158,8 +158,15 @@ async def _apply_effects(transaction: Transaction, held: Claim, ending: Ending, 
 async def _remember(transaction: Transaction, held: Claim, ending: Ending, now: int) -> None:
     if ending.summary is not None:
         await transaction.run(
-            "UPDATE conversations SET summary = :text, summary_seq = :seq WHERE id = :id AND summary_seq < :seq",
-            {"text": ending.summary[0], "seq": ending.summary[1], "id": held.conversation_id},
+            # not over one that was erased meanwhile: the new summary may tell what it told
+            "UPDATE conversations SET summary = :text, summary_seq = :seq"
+            " WHERE id = :id AND summary_seq < :seq AND COALESCE(summary, '') = :before",
+            {
+                "text": ending.summary[0],
+                "seq": ending.summary[1],
+                "id": held.conversation_id,
+                "before": held.summary or "",
+            },
         )
     await remember_facts(transaction, ending.new_facts, held.contact_id, held.business_id, held.turn_id, now)
 

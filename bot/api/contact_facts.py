@@ -1,4 +1,4 @@
-"""What customers said of themselves: show it, and forget it."""
+"""What is remembered of customers: show it, and forget it."""
 
 from http import HTTPStatus
 
@@ -29,9 +29,10 @@ class FactOut(BaseModel):
 
 
 class FactPage(BaseModel):
-    """A page of facts, oldest first."""
+    """A page of facts, oldest first. `summary` is of what was said in the conversation before its recent lines."""
 
     facts: list[FactOut]
+    summary: str | None
     next_cursor: str | None
 
 
@@ -42,20 +43,20 @@ async def list_facts(request: web.Request) -> web.Response:
     found = await request.app[API].chat.read(facts_of(id_of(request, "conversation"), limit + 1, after))
     if found is None:
         raise not_found("conversation")
-    page = found[:limit]
-    following = encode_cursor(page[-1].id) if len(found) > limit else None
-    return answered(FactPage(facts=[FactOut.of(each) for each in page], next_cursor=following))
+    page = found.facts[:limit]
+    following = encode_cursor(page[-1].id) if len(found.facts) > limit else None
+    return answered(FactPage(facts=[FactOut.of(each) for each in page], summary=found.summary, next_cursor=following))
 
 
 async def delete_facts(request: web.Request) -> web.Response:
-    """Forget all of them."""
+    """Forget all of them, and the summary."""
     if await _erased(request, None) is None:
         raise not_found("conversation")
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 async def delete_fact(request: web.Request) -> web.Response:
-    """Forget one."""
+    """Forget one, and the summary, which may tell it too."""
     if not await _erased(request, id_of(request, "fact", "fact")):
         raise not_found("fact")
     return web.Response(status=HTTPStatus.NO_CONTENT)

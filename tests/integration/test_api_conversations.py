@@ -166,13 +166,15 @@ async def test_facts_are_shown_and_erased(desk, chat, *, one_by_one):
     """A business sees what a customer said of themselves, and can forget it; the erasure leaves a trace."""
     id_ = await chat.write(conversation(desk.business.id, "10001"))
     await chat.write(_facts(id_, ["I'm vegetarian", "my order number is 12"]))
+    await chat.write(_summed_up(id_, "Order 12, no meat."))
     where = f"/api/v1/conversations/{id_}/facts"
     shown = await (await desk.client.get(where)).json()
     assert [each["fact"] for each in shown["facts"]] == ["I'm vegetarian", "my order number is 12"]
-    assert shown["next_cursor"] is None
+    assert (shown["summary"], shown["next_cursor"]) == ("Order 12, no meat.", None)
     gone = [f"{where}/{each['id']}" for each in shown["facts"]] if one_by_one else [where]
     assert [(await desk.client.delete(each)).status for each in gone] == [204] * len(gone)
-    assert (await (await desk.client.get(where)).json())["facts"] == []
+    shown = await (await desk.client.get(where)).json()
+    assert (shown["facts"], shown["summary"]) == ([], None)
     assert (await desk.client.delete(gone[0])).status == (404 if one_by_one else 204)
 
 
@@ -192,6 +194,36 @@ async def test_facts_of_nobody_are_not_found(desk):
     assert (await desk.client.get(where)).status == 404
     assert (await desk.client.delete(where)).status == 404
     assert (await desk.client.delete(f"{where}/{new_id()}")).status == 404
+
+
+async def test_a_summary_is_forgotten_where_there_are_no_facts(desk, chat):
+    """Who wants to be forgotten is, in every conversation; what was summed up is not read again."""
+    id_ = await chat.write(conversation(desk.business.id, "10001"))
+    await chat.write(_summed_up(id_, "They asked for lamps."))
+    where = f"/api/v1/conversations/{id_}/facts"
+    assert (await desk.client.delete(f"{where}/{new_id()}")).status == 404
+    assert (await (await desk.client.get(where)).json())["summary"] == "They asked for lamps."
+    assert (await desk.client.delete(where)).status == 204
+    assert (await (await desk.client.get(where)).json())["summary"] is None
+    assert await chat.read(_summary_seq(id_)) == 7
+
+
+def _summed_up(conversation_id: str, summary: str):
+    async def unit(transaction: Transaction) -> None:
+        await transaction.run(
+            "UPDATE conversations SET summary = :summary, summary_seq = 7 WHERE id = :id",
+            {"summary": summary, "id": conversation_id},
+        )
+
+    return unit
+
+
+def _summary_seq(conversation_id: str):
+    async def unit(transaction: Transaction) -> int:
+        rows = await transaction.all("SELECT summary_seq FROM conversations WHERE id = :id", {"id": conversation_id})
+        return rows[0]["summary_seq"]
+
+    return unit
 
 
 def _facts(conversation_id: str, facts: list[str]):
