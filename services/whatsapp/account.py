@@ -21,12 +21,14 @@ MESSAGES_FIELD = "messages"
 _NUMBER_FIELDS = "id,display_phone_number,verified_name,quality_rating,status,code_verification_status"
 _ACCOUNT_OBJECT = "whatsapp_business_account"
 _LONGEST_DETAILS = 300
+_LAST_SECOND = 253_402_300_799  # of the year 9999, where calendars end
 
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
     """What Meta says of an access token. `expires_at` is epoch seconds, None for a token that does not expire.
 
+    It is None, too, where what Meta tells is no moment of a calendar (milliseconds, a negative number).
     `targets` are the ids that a permission is granted for, by permission; an absent one means: for all.
     """
 
@@ -167,14 +169,14 @@ def _token_facts(told: Mapping[str, Any]) -> TokenFacts:
         str(each.get("scope")): tuple(str(target) for target in _list(each.get("target_ids")))
         for each in _objects(told.get("granular_scopes"))
     }
-    expires = _whole(told.get("expires_at"))
+    expires = _whole(told.get("expires_at")) or 0
     scopes = {str(scope) for scope in _list(told.get("scopes"))}
     return TokenFacts(
         valid=told.get("is_valid") is True,
         app_id=_text(told.get("app_id")),
         app_name=_text(told.get("application")),
         kind=_text(told.get("type")),
-        expires_at=expires or None,  # 0: never
+        expires_at=expires if 0 < expires <= _LAST_SECOND else None,  # 0: never
         permissions=frozenset(scopes | set(granular)),
         targets={scope: targets for scope, targets in granular.items() if targets},
         problem=_text(_object(told.get("error")).get("message")),

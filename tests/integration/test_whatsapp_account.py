@@ -64,6 +64,14 @@ async def test_a_token_is_read_as_meta_describes_it():
     assert facts.targets == {MANAGEMENT: ("102289599326934",)}
 
 
+@pytest.mark.parametrize("expires_at", [1_893_456_000_000, -(10**15), 10**30, "soon", True])
+async def test_an_end_that_is_no_moment_is_none(expires_at):
+    """Milliseconds for seconds, or worse: a date that cannot be written is no reason to fall over."""
+    told = {"data": {"is_valid": True, "expires_at": expires_at}}
+    async with asking(Graph({"/v26.0/debug_token": (200, told)})) as account:
+        assert (await account.token()).expires_at is None
+
+
 async def test_what_meta_leaves_out_is_none():
     """A number without quality or status, an app without a name, a form of another product: nothing breaks."""
     answers = {
