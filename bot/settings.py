@@ -345,6 +345,7 @@ def _url(value: str, *, plain_only_on_loopback: bool) -> str:
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
+        (host or "").encode("idna")  # as the look-up of the name does: "a..b" is no host
     except ValueError:
         raise ValueError("is not an address") from None
     if parts.scheme not in {"http", "https"} or not host:

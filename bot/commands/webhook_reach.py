@@ -29,6 +29,8 @@ def webhook_address(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
+        # what the look-up of a name would do, where "a..b" and labels over 63 letters are a UnicodeError
+        (host or "").encode("idna")
     except ValueError:
         raise ValueError("is not an address") from None
     if not host or parts.scheme not in {"http", "https"}:

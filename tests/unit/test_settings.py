@@ -74,6 +74,7 @@ def test_missing_and_wrong_are_named_together(monkeypatch):
         ("WHATSAPP_API_URL", "http://graph.example.com"),
         ("WHATSAPP_API_URL", "ftp://graph.example.com"),
         ("WHATSAPP_API_URL", "https://user:passw0rd@graph.example.com"),
+        ("WHATSAPP_API_URL", "https://graph..example.com"),
         ("WHATSAPP_API_VERSION", "newest"),
         ("CONCIERGE_NUMBER_RATE", "nan"),
         ("CONCIERGE_NUMBER_RATE", "inf"),
