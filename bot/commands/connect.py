@@ -10,7 +10,7 @@ import aiohttp
 
 from bot.commands.failures import CommandError, Exit
 from bot.commands.findings import Finding, State, as_objects, exit_code, ok, print_findings, problem, skipped, warning
-from bot.commands.graph_advice import WINDOW_ADVICE, why_not_sent
+from bot.commands.graph_advice import NETWORK, WINDOW_ADVICE, why_not_sent
 from bot.commands.meta_checks import account_of, check_app, check_number, check_subscription, check_token
 from bot.commands.printing import say, say_json
 from bot.commands.webhook_reach import PATH, WebhookReach, webhook_address
@@ -21,6 +21,7 @@ from services.whatsapp.account import AccountClient
 from services.whatsapp.client import WhatsAppClient
 from services.whatsapp.errors import NotSentError, SendError, UnsureError
 
+TEST_MESSAGE = "Test message"
 TEST_TEXT = "This is a test message from Concierge: this number can send."
 TEMPLATE_LANGUAGE = "en_US"
 ATTEMPT = "concierge connect"
@@ -47,9 +48,9 @@ async def connect(settings: Settings, clock: Clock, wanted: Wanted, *, as_json: 
         refused = any(each.name == "Token" and each.state is State.PROBLEM for each in findings)
         findings += await _our_door(session, settings, callback)
         findings.append(
-            skipped("Test message", "needs a token that works")
+            skipped(TEST_MESSAGE, "needs a token that works")
             if refused
-            else await _test_message(session, settings, phone, wanted.template)
+            else await check_test_message(session, settings, phone, wanted.template)
         )
     if as_json:
         say_json({"ok": exit_code(findings) is Exit.OK, "checks": as_objects(findings)})
@@ -147,14 +148,15 @@ async def _server(reach: WebhookReach, owner: Owner | None) -> Finding:
     return await reach.look("Server", f"{owner.url}{PATH}")
 
 
-async def _test_message(
+async def check_test_message(
     session: aiohttp.ClientSession, settings: Settings, phone: str | None, template: str | None
 ) -> Finding:
+    """Send a message to a phone (digits), or a template without parameters: what became of it."""
     token, number_id = settings.whatsapp_access_token.get_secret_value(), settings.whatsapp_phone_number_id
     if phone is None:
-        return skipped("Test message", "add --to +<country code and number> to send one")
+        return skipped(TEST_MESSAGE, "add --to +<country code and number> to send one")
     if not token or not number_id:
-        return skipped("Test message", "needs WHATSAPP_ACCESS_TOKEN and WHATSAPP_PHONE_NUMBER_ID")
+        return skipped(TEST_MESSAGE, "needs WHATSAPP_ACCESS_TOKEN and WHATSAPP_PHONE_NUMBER_ID")
     line = WhatsAppClient(
         session,
         api_url=settings.whatsapp_api_url,
@@ -170,14 +172,14 @@ async def _test_message(
             attempt_id=ATTEMPT,
             timeout_seconds=settings.concierge_check_timeout_seconds,
         )
-    except (NotSentError, UnsureError) as error:
-        return warning(
-            "Test message", f"no definite answer: {error.details}", "Look at the phone before you repeat it."
-        )
+    except NotSentError as error:
+        return problem(TEST_MESSAGE, f"It was not sent: {error.details}.", NETWORK)
+    except UnsureError as error:
+        return warning(TEST_MESSAGE, f"no definite answer: {error.details}", "Look at the phone before you repeat it.")
     except SendError as error:
-        return problem("Test message", *why_not_sent(error))
+        return problem(TEST_MESSAGE, *why_not_sent(error))
     later = "" if template else f"Nothing arrives? {WINDOW_ADVICE}"
-    return ok("Test message", f"Meta took it for +{phone}: look at the phone", later)
+    return ok(TEST_MESSAGE, f"Meta took it for +{phone}: look at the phone", later)
 
 
 def _message(template: str | None) -> dict[str, Any]:
@@ -189,4 +191,8 @@ def _message(template: str | None) -> dict[str, Any]:
 def _ending(findings: Sequence[Finding]) -> str:
     if exit_code(findings) is not Exit.OK:
         return "Not ready yet: begin with the first problem above."
+    # a test message is a wish; without any of the others nobody knows that a customer would be answered
+    left = dict.fromkeys(each.name for each in findings if each.state is State.SKIPPED and each.name != TEST_MESSAGE)
+    if left:
+        return f"Nothing wrong found; not checked: {', '.join(left)}. The lines above say what these need."
     return "Ready. Write to the number from any phone: Concierge answers while `concierge serve` runs."

@@ -13,6 +13,7 @@ ASSIGN = (
     f"At {SYSTEM_USER}, give the system user full control of the app and of the WhatsApp account, then generate a token"
     f" with {MESSAGING} and {MANAGEMENT}."
 )
+NETWORK = "Look at this machine's network and firewall: it must reach WHATSAPP_API_URL."
 WAIT = "Wait some minutes, then run it again."
 
 TOKEN_CODES = frozenset({0, 190})
@@ -57,7 +58,7 @@ def what_is_wrong(error: AccountError) -> str:
 def what_to_do(error: AccountError, setting: str) -> str:
     """The next step. `setting` is the variable that names what was asked for."""
     if unanswered(error):
-        return "Look at this machine's network and firewall: it must reach WHATSAPP_API_URL."
+        return NETWORK
     if error.code in TOKEN_CODES:
         return NEW_TOKEN
     if error.code in NO_SUCH_OBJECT:

@@ -131,7 +131,9 @@ def _form(form: WebhookEntry | None, callback: str | None) -> Finding:
         f" verify token: the value of WHATSAPP_VERIFY_TOKEN, subscribe to the field {MESSAGES_FIELD}."
     )
     if form is None or not form.callback_url:
-        return problem("Webhook form", "The app has no callback URL for WhatsApp yet.", enter)
+        # before anything runs there is nothing to enter; with --url it is the last thing that is missing
+        found = warning if callback is None else problem
+        return found("Webhook form", "The app has no callback URL for WhatsApp yet.", enter)
     if MESSAGES_FIELD not in form.fields:
         return problem("Webhook form", f"The app is not subscribed to the field {MESSAGES_FIELD}.", enter)
     if not form.active:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.commands.connect import Wanted, connect
+from bot.commands.connect import Wanted, check_test_message, connect
 from bot.commands.failures import CommandError, Exit
+from bot.commands.findings import State
 from bot.data_directory import owned_directory
 from bot.settings import Settings
 from bot.simulator.faults import FaultKind
@@ -103,13 +105,15 @@ async def test_a_number_that_is_ready(shop):
 
 
 async def test_for_people_it_is_a_line_a_check(shop, capsys):
-    """A mark, a name and a text; what to do stands below; the last line says how it is."""
+    """A mark, a name and a text; what to do stands below; the last line says how it is, and what nobody looked at."""
     await connect(shop.settings, shop.clock, Wanted(), as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("✓ Settings")
     assert any(" Test message" in line and "--to" in line for line in lines)
     assert any("callback URL https://<your host>/webhooks/whatsapp" in line for line in lines)
-    assert lines[-1].startswith("Ready.")
+    assert lines[-1].startswith("Nothing wrong found; not checked: Webhook.")
+    await connect(shop.settings, shop.clock, Wanted(url=shop.url), as_json=False)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Ready.")
     assert not [secret for secret in SECRETS.values() if secret in "\n".join(lines)]
 
 
@@ -208,7 +212,11 @@ async def test_an_address_where_something_else_answers(shop):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://bot.example", "bot.example", "https://u:p@bot.example", "https://[", "ftp://a"]
+    "url",
+    [
+        *("http://bot.example", "bot.example", "https://u:p@bot.example", "https://[", "ftp://a"),
+        *("https://bot..example", f"https://{'b' * 80}.example"),
+    ],
 )
 async def test_an_address_that_meta_cannot_use_is_a_sentence(shop, url):
     """Nothing is asked, and the verify token does not travel in the clear."""
@@ -258,6 +266,27 @@ async def test_an_answer_that_got_lost_is_no_failure(shop):
     shop.meta.faults.set(FaultKind.ANSWER_LOST, next=1)
     code, found = await shop.connect(to="+491510000001")
     assert (code, states(found)["Test message"]) == (Exit.OK, "warning")
+
+
+async def test_a_test_message_without_a_connection_is_a_problem(shop):
+    """Nothing can have arrived: that is said, with where to look, and the number is not called ready."""
+    await shop.meta.stop_listening()
+    async with aiohttp.ClientSession() as session:
+        found = await check_test_message(session, shop.settings, "491510000001", None)
+    assert found.state is State.PROBLEM
+    assert "It was not sent" in found.text
+    assert "network and firewall" in found.advice
+
+
+async def test_a_callback_that_is_still_to_be_entered_is_no_failure(shop):
+    """The form at Meta comes after the first look: a warning without --url, a problem with it."""
+    asked = SimulatorSettings(SECRETS["app"], SECRETS["token"], NUMBER, webhook_url="", subscribed=False)
+    async with Simulator.running(shop.clock, random.Random(7), asked) as meta:
+        code, found = await shop.connect(settings={"whatsapp_api_url": meta.url})
+        assert (code, states(found)["Webhook form"]) == (Exit.OK, "warning")
+        assert "callback URL https://<your host>/webhooks/whatsapp" in found["Webhook form"]["advice"]
+        code, found = await shop.connect(settings={"whatsapp_api_url": meta.url}, url=shop.url)
+        assert (code, states(found)["Webhook form"]) == (Exit.FAILED, "problem")
 
 
 async def test_meta_away_is_one_problem(shop):
