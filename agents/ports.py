@@ -206,7 +206,8 @@ class Reply:
     """What to do with a burst: say `text` (Markdown, with its sources named), or close it with a reason.
 
     Exactly one of `text` and `closed` is set. `buttons` (at most three) stand below a text of at most 1,024
-    characters. `stages` are seconds by stage (classify, answer …); `topic` is the name of the burst's topic.
+    characters. `answered` is False where knowledge was missing or the customer was asked back: a greeting or a
+    hand-over needs none. `stages` are seconds by stage (classify, answer …); `topic` is the name of the burst's topic.
     """
 
     intents: tuple[Intent, ...]

@@ -139,16 +139,17 @@ class BurstResponder:
             option=chosen.option if chosen else None,
         )
         text = self._query_agent.with_sources(answer, classified.language)
-        if (
+        only_thanks = (  # "you have been a great help, thank you"
             not answer.answered
             and not answer.buttons
             and Intent.THANKS in classified.intents
             and not self._rules.has_mark(burst.texts)
-        ):
-            text = self._sentences.say("thanks", classified.language)  # "you have been a great help, thank you"
+        )
+        if only_thanks:
+            text = self._sentences.say("thanks", classified.language)
         return replace(
             _reply(classified, text=text),
-            answered=answer.answered,
+            answered=answer.answered or only_thanks,
             sources=answer.sources,
             usage=classified.usage + answer.usage,
             stages={"answer": time.perf_counter() - began},
@@ -159,7 +160,9 @@ class BurstResponder:
         )
 
     def _say(self, name: SentenceName, classified: Classification, effects: Effects = _NO_EFFECTS) -> Reply:
-        return replace(_reply(classified, text=self._sentences.say(name, classified.language)), effects=effects)
+        """A sentence that needs no knowledge."""
+        text = self._sentences.say(name, classified.language)
+        return replace(_reply(classified, text=text), effects=effects, answered=True)
 
     def _silent(self, burst: Burst, reason: ClosedReason) -> Reply:
         return Reply((Intent.OTHER,), burst.language or "en", closed=reason)

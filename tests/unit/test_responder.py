@@ -44,8 +44,9 @@ async def test_a_question_is_answered_with_its_source() -> None:
     ],
 )
 async def test_a_short_word_gets_a_short_reply(text: str, sentence: str, language: str) -> None:
-    """Greetings and thanks are answered in the customer's language."""
-    assert (await respond(text)).text == PACKS[language].sentences[sentence]
+    """Greetings and thanks are answered in the customer's language; no knowledge is missing for them."""
+    reply = await respond(text)
+    assert (reply.text, reply.answered) == (PACKS[language].sentences[sentence], sentence != "do_not_know")
 
 
 async def test_whoever_wants_a_person_gets_one() -> None:
@@ -53,6 +54,7 @@ async def test_whoever_wants_a_person_gets_one() -> None:
     reply = await respond("quiero hablar con una persona")
     assert reply.text == PACKS["es"].sentences["hand_over"]
     assert reply.effects == Effects(mode=Mode.PERSON)
+    assert reply.answered
 
 
 async def test_a_yes_accepts_the_person_that_was_offered() -> None:
@@ -102,7 +104,8 @@ async def test_a_nod_gets_no_reply(text: str) -> None:
 
 async def test_thanks_with_many_words_are_thanks() -> None:
     """A sentence of thanks that no document answers is no unanswered question; a question is."""
-    assert (await respond("thank you, you have been a wonderful elephant")).text == SENTENCES.say("thanks", "en")
+    thanked = await respond("thank you, you have been a wonderful elephant")
+    assert (thanked.text, thanked.answered) == (SENTENCES.say("thanks", "en"), True)
     asked = await respond("thank you! where is the elephant?")
     assert asked.text == SENTENCES.say("do_not_know", "en")
 
