@@ -26,7 +26,7 @@ const open = drawers({ side: by("side"), trace: by("trace"), backdrop: by("backd
 
 const world = new World({
   snapshot: begin,
-  customer: (customer) => { if (!phones.length) choose(customer); else layPhones(); list.draw(); },
+  customer: meet,
   message: receive,
   status: (customer, message) => { phoneOf(customer)?.chat.status(message.wamid, message.status); list.draw(); },
   changed: (customer, message) => { phoneOf(customer)?.chat.redraw(message); list.draw(); },
@@ -108,6 +108,17 @@ function toFront(phone) {
   phone.customer.unread = 0;
   recent = [phone.id, ...recent.filter((id) => id !== phone.id)];
   if (tracing) trace.follow(phone.id);
+  list.draw();
+}
+
+// Somebody new, or somebody known with another id.
+function meet(customer, was) {
+  recent = recent.map((id) => (id === was ? customer.person.id : id));
+  const phone = phoneOf(customer);
+  phone?.drawOwner();
+  if (phone === front) toFront(phone);
+  if (!phones.length) choose(customer);
+  else layPhones();
   list.draw();
 }
 

@@ -41,13 +41,8 @@ export class Phone {
   show(customer) {
     if (this.customer) this.customer.draft = this.text.value;
     this.customer = customer;
-    const { name } = customer.person;
     customer.unread = 0;
-    this.slot.dataset.customer = this.id;
-    this.by("owner").replaceChildren(element("b", name), ` ${addressOf(customer.person)}`);
-    this.by("phone").setAttribute("aria-label", `Phone of ${name}`);
-    this.by("log").setAttribute("aria-label", `Messages of ${name}`);
-    this.by("whose").textContent = `as ${name}`;
+    this.drawOwner();
     this.by("business-name").textContent = this.world.business.name;
     this.by("business-avatar").textContent = initials(this.world.business.name);
     this.text.value = customer.draft ?? "";
@@ -57,6 +52,15 @@ export class Phone {
     this.chat.show(customer.messages);
     this.drawTyping();
     this.drawSuggestions();
+  }
+
+  drawOwner() {
+    const { person } = this.customer;
+    this.slot.dataset.customer = this.id;
+    this.by("owner").replaceChildren(element("b", person.name), ` ${addressOf(person)}`);
+    this.by("phone").setAttribute("aria-label", `Phone of ${person.name}`);
+    this.by("log").setAttribute("aria-label", `Messages of ${person.name}`);
+    this.by("whose").textContent = `as ${person.name}`;
   }
 
   add(message) {

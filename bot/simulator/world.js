@@ -1,5 +1,7 @@
 // What the page knows: the customers, their messages, who types; kept up to date by the simulator's events.
 
+import { ask } from "./server.js";
+
 const TYPING_MILLISECONDS = 25_000;
 const PATIENCE_MILLISECONDS = 5_000;
 
@@ -34,11 +36,12 @@ export class KnownCustomer {
 }
 
 export class World {
-  // `on` has snapshot(world), customer(customer), message(customer, message), status(customer, message),
+  // `on` has snapshot(world), customer(customer, was), message(customer, message), status(customer, message),
   // changed(customer, message), typing(customer), faults(list) and lost().
   constructor(on) {
     this.on = on;
     this.customers = new Map();
+    this.strangers = new Map(); // what came from customers that the snapshot had no room for, by their id
     this.business = { name: "…" };
     this.suggestions = [];
   }
@@ -48,7 +51,7 @@ export class World {
     const heard = (kind, handle) => feed.addEventListener(kind, (event) => handle(JSON.parse(event.data)));
     feed.addEventListener("error", () => this.on.lost());
     heard("snapshot", (told) => this.begin(told));
-    heard("customer", (person) => this.on.customer(this.meet(person)));
+    heard("customer", ({ was, ...person }) => this.on.customer(this.meet(person, was), was));
     heard("message", (message) => this.add(message));
     heard("status", (change) => this.move(change));
     heard("changed", (message) => this.change(message));
@@ -60,9 +63,12 @@ export class World {
     return [...this.customers.values()].sort((one, other) => other.lastAt - one.lastAt);
   }
 
-  meet(person) {
-    if (!this.customers.has(person.id)) this.customers.set(person.id, new KnownCustomer(person));
-    return this.customers.get(person.id);
+  // `was` is the id of a known customer who has another one from now on.
+  meet(person, was = null) {
+    const known = this.customers.get(was) ?? this.customers.get(person.id) ?? new KnownCustomer(person);
+    this.customers.delete(was);
+    this.customers.set(person.id, Object.assign(known, { person }));
+    return known;
   }
 
   begin(told) {
@@ -78,9 +84,28 @@ export class World {
 
   add(message) {
     const customer = this.customers.get(message.customer);
-    if (!customer) return;
+    if (!customer) return void this.askFor(message);
     if (!message.by_customer) this.stopTyping(customer);
     this.on.message(customer, message);
+  }
+
+  // Somebody whom the snapshot had no room for: the whole chat is asked for, and what came meanwhile is put behind it.
+  async askFor(message) {
+    const id = message.customer;
+    if (this.strangers.has(id)) return void this.strangers.get(id).push(message);
+    const waiting = [message];
+    this.strangers.set(id, waiting);
+    const told = await ask("state").catch(() => null);
+    this.strangers.delete(id);
+    const person = told?.customers.find((one) => one.id === id);
+    if (!person || this.customers.has(id)) return;
+    const customer = this.meet(person);
+    const known = told.messages.filter((one) => one.customer === id);
+    const wamids = new Set(known.map((one) => one.wamid));
+    customer.messages.push(...known);
+    customer.unread = waiting.filter((one) => !one.by_customer && wamids.has(one.wamid)).length;
+    this.on.customer(customer);
+    for (const one of waiting.filter(({ wamid }) => !wamids.has(wamid))) this.add(one);
   }
 
   move({ customer: id, wamid, status }) {

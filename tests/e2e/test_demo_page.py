@@ -1,6 +1,7 @@
 """The simulator's page in Chromium: chats, phones side by side, keyboard, looks, guards."""
 
 import random
+import re
 from typing import Any
 
 import aiohttp
@@ -317,3 +318,34 @@ async def test_a_path_leads_nowhere_else(path):
             session.get(f"{simulator.url}/simulator/{path}") as answer,
         ):
             assert answer.status == 404
+
+
+async def test_a_chat_keeps_its_place_under_a_new_number(chromium):
+    """A customer who changes number has one chat, the old one, with what was typed; what comes next is shown there."""
+    async with page_stage(chromium, WIDE) as shown:
+        await shown.say("From my old phone")
+        await shown.front.get_by_label("Message", exact=True).fill("half a sent")
+        shown.simulator.phone.changes_number(MARIA, "12025550199")
+        await expect(shown.page.locator("#customers .customer")).to_have_count(2)
+        await expect(shown.front.locator(".owner")).to_contain_text("+12025550199")
+        await expect(shown.front.get_by_label("Message", exact=True)).to_have_value("half a sent")
+        await shown.say("From my new phone")
+        await expect(shown.front.locator(".row.mine")).to_have_count(2)
+        await shown.post({"to": "+12025550199", "type": "text", "text": {"body": "Welcome back"}})
+        await expect(shown.front.locator(".row.theirs")).to_contain_text("Welcome back")
+
+
+async def test_a_customer_beyond_the_list_is_shown_on_writing(chromium):
+    """Whom the page did not list, because others wrote later, appears with the whole chat on the next message."""
+    async with page_stage(chromium, WIDE) as shown:
+        await shown.simulator.customer_says("12025557777", "Long ago")
+        for number in range(50):
+            shown.simulator.add_customer(f"120255588{number:02}")
+        await shown.page.reload()
+        listed = shown.page.locator("#customers .customer")
+        await expect(listed).to_have_count(50)
+        await expect(listed.filter(has_text="12025557777")).to_have_count(0)
+        await shown.simulator.customer_says_all("12025557777", ["Back", "again"])
+        await expect(listed.filter(has_text="again")).to_have_count(1)
+        await listed.filter(has_text="again").click()
+        await expect(shown.front.locator(".row.mine")).to_have_text([*map(re.compile, ("Long ago", "Back", "again"))])
