@@ -13,7 +13,7 @@ from agents.language_packs import LanguagePack
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
 from agents.ports import Burst, Classification, LanguageModel, ModelError, Topic
 from agents.prompt_files import load_prompt
-from agents.topics import TopicFinder, offered, topic_named
+from agents.topics import FoundTopics, TopicFinder, offered, topic_named
 from database.records import Intent
 
 _PROMPT = load_prompt("classify")
@@ -89,7 +89,8 @@ class MessageClassifier:
         intents = tuple(said.intents)
         if said.language in self._spoken or self._languages.detect("\n".join(burst.texts)) is not None:
             intents = allowed_intents(intents, burst.texts)
-        return Classification(intents, said.language, completion.usage, topic=topic)
+        topics_by_message = await self._by_message(burst, topic) if topic else ()
+        return Classification(intents, said.language, completion.usage, topic=topic, topics=topics_by_message)
 
     async def _by_rules(self, burst: Burst) -> Classification:
         language = self._languages.language_of(burst.texts, stored=burst.language)
@@ -99,8 +100,16 @@ class MessageClassifier:
         asking = self.rules.asking(burst.texts)
         if self._follow_ups.leans(asking, burst.history, language):
             intents = tuple(Intent.FOLLOW_UP if intent is Intent.QUESTION else intent for intent in intents)
-        topic = await self._topics.find(burst.business_id, asking) if self._topics else None
-        return Classification(intents, language, topic=topic)
+        found = await self._topics.find(burst.business_id, asking) if self._topics else FoundTopics()
+        return Classification(intents, language, topic=found.topic, topics=found.messages)
+
+    async def _by_message(self, burst: Burst, topic: Topic) -> tuple[tuple[str, Topic | None], ...]:
+        """Which of several messages a model's topic is about, told by the examples; () where they do not know."""
+        asking = self.rules.asking(burst.texts)
+        if self._topics is None or len(asking) == 1:
+            return ()
+        messages = (await self._topics.find(burst.business_id, asking)).messages
+        return messages if any(found == topic for _, found in messages) else ()
 
 
 def _material(burst: Burst, topics: Sequence[Topic]) -> str:

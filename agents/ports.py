@@ -81,7 +81,8 @@ class Usage:
 class Classification:
     """What a burst wants. `intents` is never empty, the most important first; `language` is ISO 639-1.
 
-    `topic` is the business's own topic that the burst is about, None for none of them. `error` says why the model's
+    `topic` is the business's own topic that the burst is about, None for none of them; `topics` are the messages that
+    ask, each with its own topic, and empty where `topic` is about the burst as a whole. `error` says why the model's
     word was not used, if it was asked.
     """
 
@@ -90,6 +91,7 @@ class Classification:
     usage: Usage = Usage()
     error: str | None = None
     topic: "Topic | None" = None
+    topics: "tuple[tuple[str, Topic | None], ...]" = ()
 
 
 class TopicAction(StrEnum):
@@ -170,7 +172,8 @@ class Summary:
 class Effects:
     """What a turn changes besides replying; None leaves it as it is. Applied in the turn's finishing unit.
 
-    `new_facts` are what the customer said of themselves; `settled_proposal` is a proposal's id and what became of it.
+    `new_facts` are what the customer said of themselves; `settled` are proposals' ids and what became of
+    them.
     """
 
     mode: Mode | None = None
@@ -178,8 +181,8 @@ class Effects:
     language: str | None = None
     summary: Summary | None = None
     new_facts: tuple[str, ...] = ()
-    proposal: "Proposal | None" = None
-    settled_proposal: "tuple[str, ProposalState] | None" = None
+    proposals: "tuple[Proposal, ...]" = ()
+    settled: "tuple[tuple[str, ProposalState], ...]" = ()
 
 
 class ProposalState(StrEnum):
@@ -194,11 +197,23 @@ class ProposalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A change of knowledge that waits for an admin's yes. `kind`: add, replace, forget; `details` is JSON."""
+    """A change of knowledge that waits for an admin's yes. `kind`: add, replace, forget; `details` is JSON.
+
+    `chosen` is the answer that was begun to be carried out (add, replace, forget, drop), None before one was given.
+    """
 
     id: str
     kind: str
     details: dict[str, Any]
+    chosen: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Markdown with buttons below it, under the same limits as a Reply."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +223,7 @@ class Reply:
     Exactly one of `text` and `closed` is set. `buttons` (at most three) stand below a text of at most 1,024
     characters. `answered` is False where knowledge was missing or the customer was asked back: a greeting or a
     hand-over needs none. `stages` are seconds by stage (classify, answer …); `topic` is the name of the burst's topic.
+    `then` are further messages, sent after it.
     """
 
     intents: tuple[Intent, ...]
@@ -223,6 +239,7 @@ class Reply:
     knowledge_version: int | None = None
     buttons: tuple[Button, ...] = ()
     topic: str | None = None
+    then: tuple[Message, ...] = ()
 
 
 class Knowledge(Protocol):

@@ -1,6 +1,7 @@
 """What to do with a burst: classify it, then answer, greet, hand over, stop or start; always something to say."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agents.clarification import chosen_of, with_whole_question
@@ -95,16 +96,30 @@ class BurstResponder:
         if Intent.PERSON in wanted:
             return self._say("hand_over", classified, Effects(mode=Mode.PERSON))
         if wanted & {Intent.QUESTION, Intent.KNOWLEDGE, Intent.FOLLOW_UP}:
-            settled = self._by_topic(classified.topic, classified) if classified.topic else None
-            return settled or await self._answer(burst, classified)
+            return await self._asked(burst, classified)
         if Intent.GREETING in wanted:
             return self._say("greeting", classified)
         if Intent.THANKS in wanted:
             return self._say("thanks", classified)
         return await self._other(burst, classified)
 
+    async def _asked(self, burst: Burst, classified: Classification) -> Reply:
+        """What the business says of its topics, and an answer to the messages that are about none of these."""
+        asking = classified.topics or ((("\n".join(burst.texts), classified.topic),) if classified.topic else ())
+        settled = {topic.id: said for _, topic in asking if topic and (said := self._by_topic(topic, classified))}
+        if not settled:
+            return await self._answer(burst, classified)
+        handed_over = next((said for said in settled.values() if said.effects.mode is Mode.PERSON), None)
+        rest = tuple(text for text, topic in asking if topic is None or topic.id not in settled)
+        if handed_over or not rest:
+            return handed_over or _joined(list(settled.values()))
+        answer = await self._answer(replace(burst, texts=rest), classified)
+        if not (answer.answered or answer.buttons or self._rules.has_mark(rest)):
+            return _joined(list(settled.values()))  # the rest asked nothing: "I have a rash"
+        return _joined([*settled.values(), answer])
+
     def _by_topic(self, topic: Topic, classified: Classification) -> Reply | None:
-        """What the business does with a burst about its topic; None where that is answered as any other."""
+        """What the business does with messages about its topic; None where they are answered as any other."""
         if topic.action is TopicAction.HAND_OVER:
             said = self._say("hand_over", classified, Effects(mode=Mode.PERSON))
         elif topic.action is TopicAction.REFUSE:
@@ -178,6 +193,11 @@ def _reply(classified: Classification, *, text: str | None = None, closed: Close
         error=classified.error,
         topic=classified.topic.name if classified.topic else None,
     )
+
+
+def _joined(replies: Sequence[Reply]) -> Reply:
+    """One reply that says all of it; the last one's sources and buttons are its own."""
+    return replace(replies[-1], text="\n\n".join(dict.fromkeys(reply.text for reply in replies if reply.text)))
 
 
 def _plain(text: str) -> str:

@@ -2,8 +2,8 @@
 
 Two views of a text, equally heavy: its embedding, and its words and pieces of words (agents/text_grams.py). The
 regression knows what tells topics apart; the nearest examples know how near a text is to anything seen at all, which
-is what shows that it is about none of them. Weights were chosen on HINT3 and on CLINC150's train part and `oos_train`
-(docs/benchmarks.md).
+is what shows that it is about none of them. Weights were chosen on HINT3 and on CLINC150's val with
+`oos_train` (docs/benchmarks.md).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _NEAR_IN_CHOICE = 0.5
 _NEAR_IN_CONFIDENCE = 2.0
 _KEPT = 0.9
 _PRIOR_CONFIDENCE = 0.65
-"""The confidence that keeps nine of ten messages where each topic has one or two examples (CLINC150's train part)."""
+"""The confidence that keeps nine of ten messages where each topic has one or two examples (CLINC150's val part)."""
 _PRIOR_EXAMPLES = 10
 _LOWEST_THRESHOLD = 0.05
 _ACCEPTED_FROM = 0.5

@@ -1,18 +1,21 @@
-"""Finds the business's own topic that a burst is about, or that it is about none of them."""
+"""Finds the business's own topics that a burst and its messages are about, or that they are about none of them."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from agents.ports import Embeddings, Topic, Topics
-from agents.topic_model import TopicModel
+from agents.topic_model import Judgement, TopicModel
 from vectorstore.embedders import EmbeddingError
 
 logger = logging.getLogger(__name__)
 
-_MOST_TEXTS = 3
-_LONGEST_TEXT = 1000
+_PATIENCE_SECONDS = 2.0
+_MOST_TEXTS = 8
+_MOST_TOGETHER = 3
+_LONGEST_TEXT = 500  # as long as an example may be
 _MOST_OFFERED_CHARACTERS = 6000
 _MOST_OFFERED_EXAMPLES = 5
 _LONGEST_OFFERED_EXAMPLE = 120
@@ -27,57 +30,125 @@ class TopicGuess:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundTopics:
+    """What a burst is about as a whole, and each of its messages; `messages` is empty where no one alone tells."""
+
+    topic: Topic | None = None
+    messages: tuple[tuple[str, Topic | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Learned:
     topics: tuple[Topic, ...]
     model: TopicModel
 
+    def named(self, judgement: Judgement, topics: Sequence[Topic]) -> Topic | None:
+        """The topic as it is now; None for one that was taken away since."""
+        meant = self.topics[judgement.label].id if judgement.accepted else None
+        return next((topic for topic in topics if topic.id == meant), None)
+
 
 class TopicFinder:
-    """One model a business, learned at the first burst after its topics changed, in a thread."""
+    """One model a business, learned in a thread at the first burst after its topics changed.
 
-    def __init__(self, topics: Topics, embeddings: Embeddings) -> None:
+    `patience_seconds` is how long a burst waits for that. Whoever gives up does not stop the learning.
+    """
+
+    def __init__(self, topics: Topics, embeddings: Embeddings, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        self._patience_seconds = patience_seconds
         self._topics = topics
         self._embeddings = embeddings
         self._learned: dict[str, _Learned] = {}
-        self._learning: dict[str, asyncio.Lock] = {}
+        self._learning: dict[str, asyncio.Task[_Learned]] = {}
+
+    async def close(self) -> None:
+        """Learn no more."""
+        tasks = list(self._learning.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def named(self, business_id: str) -> tuple[Topic, ...]:
         """The topics of a business."""
         return await self._topics.of(business_id)
 
-    async def find(self, business_id: str, texts: Sequence[str]) -> Topic | None:
-        """What the messages of a burst are about, without a language model. Without embeddings: None, and a log."""
-        try:
-            return (await self.guess(business_id, texts)).topic
-        except EmbeddingError as error:
-            logger.warning("a burst goes without its topic: %s", error)
-            return None
+    async def find(self, business_id: str, texts: Sequence[str]) -> FoundTopics:
+        """What the messages of a burst are about, without a language model. Without embeddings: nothing, and a log.
 
-    async def guess(self, business_id: str, texts: Sequence[str]) -> TopicGuess:
-        """The best guess for the messages together, or for one of them. Raises EmbeddingError."""
-        topics = tuple(topic for topic in await self._topics.of(business_id) if topic.examples)
+        While changed topics take long to learn, what was learned before is asked.
+        """
+        topics = await self._with_examples(business_id)
         asked = _asked(texts)
         if not topics or not asked:
+            return FoundTopics()
+        try:
+            learned = await self._learned_soon(business_id, topics)
+            if learned is None:
+                return FoundTopics()
+            judged = await self._judged(learned.model, [*asked, *_together(asked)])
+        except EmbeddingError as error:
+            logger.warning("a burst goes without its topic: %s", error)
+            return FoundTopics()
+        topic = learned.named(max(judged, key=lambda each: each.score), topics)
+        alone = tuple(learned.named(each, topics) for each in judged[: len(asked)])
+        return FoundTopics(topic, tuple(zip(texts[-len(asked) :], alone, strict=True)) if topic in alone else ())
+
+    async def guess(self, business_id: str, text: str) -> TopicGuess:
+        """The best guess for one text, by the topics as they are now. Raises EmbeddingError."""
+        topics = await self._with_examples(business_id)
+        asked = _asked([text])
+        if not topics or not asked:
             return TopicGuess(None, 0.0)
-        model = await self._model(business_id, topics)
-        vectors = await self._embeddings.embed(asked)
-        best = max((model.judge(*pair) for pair in zip(asked, vectors, strict=True)), key=lambda each: each.score)
-        return TopicGuess(topics[best.label] if best.accepted else None, best.score)
+        learned = self._learned.get(business_id)
+        if learned is None or learned.topics != topics:
+            learned = await self._learn(business_id, topics)
+        best = (await self._judged(learned.model, asked))[0]
+        return TopicGuess(learned.named(best, topics), best.score)
 
-    async def _model(self, business_id: str, topics: tuple[Topic, ...]) -> TopicModel:
-        async with self._learning.setdefault(business_id, asyncio.Lock()):
-            learned = self._learned.get(business_id)
-            if learned is None or learned.topics != topics:
-                learned = _Learned(topics, await self._learn(topics))
-                self._learned[business_id] = learned
-            return learned.model
+    async def _with_examples(self, business_id: str) -> tuple[Topic, ...]:
+        return tuple(topic for topic in await self._topics.of(business_id) if topic.examples)
 
-    async def _learn(self, topics: Sequence[Topic]) -> TopicModel:
+    async def _judged(self, model: TopicModel, texts: Sequence[str]) -> list[Judgement]:
+        vectors = await self._embeddings.embed(texts)
+        return await asyncio.to_thread(lambda: [model.judge(*pair) for pair in zip(texts, vectors, strict=True)])
+
+    async def _learned_soon(self, business_id: str, topics: tuple[Topic, ...]) -> _Learned | None:
+        """What is learned within a customer's patience; else what was learned before, if anything."""
+        learned = self._learned.get(business_id)
+        if learned is not None and learned.topics == topics:
+            return learned
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_seconds):
+                return await self._learn(business_id, topics)
+        return learned
+
+    async def _learn(self, business_id: str, topics: tuple[Topic, ...]) -> _Learned:
+        while True:
+            learned = await asyncio.shield(self._begin(business_id, topics))
+            if learned.topics == topics:
+                return learned
+
+    def _begin(self, business_id: str, topics: tuple[Topic, ...]) -> asyncio.Task[_Learned]:
+        """The business's learning under way, or a new one: never two at once."""
+        task = self._learning.get(business_id)
+        if task is None:
+            task = asyncio.create_task(self._train(business_id, topics), name=f"learn the topics of {business_id}")
+            self._learning[business_id] = task
+            task.add_done_callback(lambda done: self._ended(business_id, done))
+        return task
+
+    def _ended(self, business_id: str, task: asyncio.Task[_Learned]) -> None:
+        del self._learning[business_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("the topics of %s were not learned: %s", business_id, error)
+
+    async def _train(self, business_id: str, topics: tuple[Topic, ...]) -> _Learned:
         texts = [topic.examples for topic in topics]
         vectors = await self._embeddings.embed([text for examples in texts for text in examples])
         model = await asyncio.to_thread(TopicModel.train, texts, vectors)
         logger.info("learned %d topics from %d examples", len(topics), len(vectors))
-        return model
+        self._learned[business_id] = _Learned(topics, model)
+        return self._learned[business_id]
 
 
 def offered(topics: Sequence[Topic]) -> list[dict[str, object]]:
@@ -104,6 +175,10 @@ def topic_named(name: str | None, topics: Sequence[Topic]) -> Topic | None:
 
 
 def _asked(texts: Sequence[str]) -> list[str]:
-    """The newest messages, each alone, and all together where there are several."""
-    newest = [text.strip()[:_LONGEST_TEXT] for text in texts[-_MOST_TEXTS:] if text.strip()]
-    return [*newest, "\n".join(newest)[-_LONGEST_TEXT:]] if len(newest) > 1 else newest
+    """The newest messages, as much of each as an example may have."""
+    return [text.strip()[:_LONGEST_TEXT] for text in texts[-_MOST_TEXTS:]]
+
+
+def _together(asked: Sequence[str]) -> list[str]:
+    """The newest messages as one, where there are several."""
+    return ["\n".join(asked[-_MOST_TOGETHER:])[-2 * _LONGEST_TEXT :]] if len(asked) > 1 else []

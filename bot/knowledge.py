@@ -98,6 +98,7 @@ async def running_knowledge(
         asker = QueryAgent(index, chosen, packs)
         memory = ConversationMemory(chosen, settings.concierge_history_tokens)
         topics = TopicFinder(KnownTopics(chat), _topic_embedder(stack, embedder))
+        stack.push_async_callback(topics.close)
         responder = BurstResponder(MessageClassifier(chosen, packs, topics), asker, Sentences(packs), memory)
         if isinstance(embedder, WordLlamaEmbedder):
             # so that the first customer does not wait for it; nobody waits for it at the start either

@@ -182,7 +182,7 @@ async def try_topics(request: web.Request) -> web.Response:
     business = await business_of(request)
     wanted = await read_body(request, TopicTryRequest)
     try:
-        return answered(TopicGuessOut.of(await request.app[API].topics.guess(business.id, [wanted.text])))
+        return answered(TopicGuessOut.of(await request.app[API].topics.guess(business.id, wanted.text)))
     except EmbeddingError as error:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "The embedder is away; please try again.") from error
 

@@ -140,6 +140,31 @@ async def test_a_topic_is_refused(classifier: MessageClassifier) -> None:
     assert reply.effects.mode is None
 
 
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ("is this good for my rash", PACKS["en"].sentences["refused"]),
+        ("how can I return my order", "See **shop.example/returns**."),
+    ],
+)
+async def test_a_topic_answers_only_its_own_message(classifier: MessageClassifier, about: str, said: str) -> None:
+    """What else was asked in the same burst is answered too, in the same reply; nothing is said twice."""
+    reply = await responder_of(classifier).respond(Burst("b", (about, "when do you close?")))
+    assert reply.text is not None
+    assert reply.text.startswith(f"{said}\n\nWe open at nine")
+    assert reply.sources == (HOURS,)
+    twice = await responder_of(classifier).respond(Burst("b", (about, about)))
+    assert (twice.text, twice.sources) == (said, ())
+
+
+async def test_what_nobody_knows_is_said_beside_a_topic(classifier: MessageClassifier) -> None:
+    """A second question without an answer is not passed over; a remark that asks nothing is."""
+    reply = await responder_of(classifier).respond(Burst("b", ("how can I return my order", "who won the match?")))
+    assert reply.text == f"See **shop.example/returns**.\n\n{PACKS['en'].sentences['do_not_know']}"
+    reply = await responder_of(classifier).respond(Burst("b", ("how can I return my order", "my cat likes the box")))
+    assert reply.text == "See **shop.example/returns**."
+
+
 async def test_a_topic_that_is_answered_is_only_noted(classifier: MessageClassifier) -> None:
     """The knowledge answers, with its source."""
     reply = await responder_of(classifier).respond(Burst("b", ("when do you close?",)))
