@@ -153,12 +153,20 @@ class Customers:
         return customer
 
     def rename(self, customer: Customer, phone: str) -> str:
-        """Give a customer another phone, and with it another BSUID (WHATSAPP.md 3.1); the old BSUID."""
+        """Give a customer another phone, and with it another BSUID (WHATSAPP.md 3.1); the old BSUID.
+
+        A hidden phone stays hidden: nobody is found by it, neither before nor after. Raises ValueError.
+        """
         old, digits = customer.user_id, phone.lstrip("+")
-        if self.find(digits) is not None:
+        user_id = _user_id(digits)
+        if user_id in self._people:
             raise ValueError("this phone is somebody else's")
+        if customer.phone is None:
+            user_id = f"{old[:3]}{zlib.crc32(f'{old} {digits}'.encode()):010d}{zlib.crc32(old.encode()):010d}"
+        else:
+            customer.phone = digits
         del self._people[old]
-        customer.user_id, customer.phone = _user_id(digits), digits
+        customer.user_id = user_id
         self._people[customer.user_id] = customer
         return old
 

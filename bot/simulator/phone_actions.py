@@ -53,7 +53,9 @@ class PhoneActions:
     def sends_location(
         self, customer: str, latitude: float, longitude: float, *, name: str | None = None, address: str | None = None
     ) -> str:
-        """Send a place; the wamid."""
+        """Send a place, in degrees; the wamid. Raises ValueError."""
+        if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):  # noqa: PLR2004 - the earth's
+            raise ValueError("a latitude is within ±90 degrees, a longitude within ±180")
         named = {key: value for key, value in (("name", name), ("address", address)) if value}
         place = {"latitude": latitude, "longitude": longitude} | named
         shown = " · ".join([*named.values(), f"{latitude:g}, {longitude:g}"])
@@ -91,22 +93,21 @@ class PhoneActions:
         return self._quietly(person, bubble, {"type": "revoke", "revoke": {"original_message_id": wamid}})
 
     def changes_number(self, customer: str, phone: str) -> Customer:
-        """Move to another phone: the BSUID changes with it, and a system message says so. Raises ValueError."""
+        """Move to another phone: the BSUID changes with it, and a system message says so. Raises ValueError.
+
+        Of somebody who hides the phone it tells the BSUIDs only (WHATSAPP.md 3.3).
+        """
         person = self._people.meet(customer)
-        old_phone = person.phone
-        previous = self._world.customers.rename(person, phone)
-        system = {
-            "type": "user_changed_number",
-            "body": f"{person.name} changed from {old_phone} to {person.phone}",
-            "wa_id": person.phone,
-            "user_id": person.user_id,
-            "previous_user_id": previous,
-        }
+        was, old_phone = person.id, person.phone
+        system = {"previous_user_id": self._world.customers.rename(person, phone), "user_id": person.user_id}
+        system |= {"type": "user_changed_number" if old_phone else "user_changed_user_id"}
+        system |= {"body": f"User {person.name} changed from {was} to {person.id}"}
+        system |= {"wa_id": person.phone} if person.phone else {}
         now = self._world.clock.now()
         item: dict[str, Any] = {"id": new_wamid(person.id), "timestamp": str(now // 1000), "type": "system"}
         item |= {"system": system} | ({"from": old_phone} if old_phone else {})
         self._world.webhooks.post([WebhookEvent("messages", item, person.id)])
-        self._world.feed.tell("customer", person.shown())
+        self._world.feed.tell("customer", person.shown() | {"was": was})
         return person
 
     def prefers_marketing(self, customer: str, *, wanted: bool) -> None:

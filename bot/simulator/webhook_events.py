@@ -77,10 +77,13 @@ def failed_item(
 
 
 def webhook_body(settings: SimulatorSettings, events: Sequence[WebhookEvent]) -> bytes:
-    """One POST for several updates: one change for the messages, one for the statuses, one for each other update."""
+    """One POST for several updates: one change for the messages, one for the statuses, one for each other update.
+
+    Statuses without a contact, which are those of failures, have a change of their own (WHATSAPP.md 3.2).
+    """
     changes = []
-    for list_name in MESSAGE_LISTS:
-        chosen = [event for event in events if event.list_name == list_name]
+    for list_name, known in ((name, known) for name in MESSAGE_LISTS for known in (True, False)):
+        chosen = [event for event in events if event.list_name == list_name and bool(event.contact) == known]
         if chosen:
             changes.append({"field": "messages", "value": _value(settings, list_name, chosen)})
     entry: dict[str, Any] = {"id": settings.account_id, "changes": changes}
