@@ -12,6 +12,7 @@ TEXTS = frozenset(
     {"verified_name", "quality_rating", "status", "code_verification_status", "name_status", "throughput_level"}
 )
 LATEST_MS = 4_102_444_800_000  # the year 2100
+MOST_ALLOWED = 5  # recipients of a test number (WHATSAPP.md 5.3)
 
 
 @dataclass(slots=True)
@@ -65,7 +66,10 @@ def _read(name: str, value: Any) -> Any:
     if name == "token_expires_at" and type(value) is int and 0 <= value <= LATEST_MS:
         return value
     if name in {"scopes", "allowed"} and isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return tuple(one.removeprefix("+") for one in value)
+        chosen = tuple(one.removeprefix("+") for one in value)
+        if name == "allowed" and len(set(chosen)) > MOST_ALLOWED:
+            raise ValueError(f"a test number may write to at most {MOST_ALLOWED} phones")
+        return chosen
     if (name in {"allowed", "subscribed"} and value is None) or (name == "subscribed" and value == {}):
         return value
     raise ValueError(f"{name} cannot be set to this")

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from aiohttp import BodyPartReader, MultipartReader, web
 
 from bot.simulator.guards import SECURITY_HEADERS, guarded
+from bot.simulator.media_rules import bare
 from bot.simulator.phone_actions import PhoneActions
 from bot.simulator.world import World
 
@@ -73,10 +74,12 @@ class Attachments:
         stored = self._world.media.find(request.match_info["id"])
         if stored is None:
             raise web.HTTPNotFound
-        inline = stored.mime_type in SHOWN_INLINE
+        # `audio/ogg; codecs=opus` is shown too, and named without its parameters, which are the sender's to choose
+        mime_type = bare(stored.mime_type)
+        inline = mime_type in SHOWN_INLINE
         name = quote(stored.filename or stored.id, safe="")
         headers = SECURITY_HEADERS | {
-            "Content-Type": stored.mime_type if inline else "application/octet-stream",
+            "Content-Type": mime_type if inline else "application/octet-stream",
             "Content-Disposition": f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{name}",
         }
         return web.Response(body=stored.content, headers=headers)

@@ -1,5 +1,6 @@
 """Rules for files, places, contact cards and reactions (WHATSAPP.md 4.2)."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +81,8 @@ def _degrees(value: Any, name: str, most: float) -> str:
         degrees = float(value)
     except (TypeError, ValueError):
         raise MetaRefusalError(131008, f"The parameter location.{name} is required.") from None
+    except OverflowError:  # a whole number beyond all floats
+        degrees = math.inf
     if not -most <= degrees <= most:
         raise MetaRefusalError(131009, f"Param location.{name} must be within ±{most}.")
     return f"{degrees:g}"

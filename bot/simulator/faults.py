@@ -121,7 +121,7 @@ class Faults:
 def read_fault(value: Any) -> Fault:
     """A fault from JSON. Raises ValueError with a sentence."""
     kind = value.get("kind") if isinstance(value, dict) else None
-    if kind not in set(FaultKind):
+    if not isinstance(kind, str) or kind not in set(FaultKind):
         raise ValueError(f"a fault is an object whose kind is one of {', '.join(FaultKind)}")
     how = {name: wanted for name, wanted in value.items() if name != "kind"}
     for name, wanted in how.items():

@@ -46,6 +46,8 @@ def bare(mime_type: str) -> str:
 def check_upload(content: bytes, mime_type: str) -> None:
     """Refuse a file that no message could carry. Raises MetaRefusalError."""
     kind = bare(mime_type)
+    if not mime_type.isprintable():  # it comes back as a header of the download
+        raise MetaRefusalError(100, "Param type must be a media type.")
     if kind not in DOCUMENTS.union(*MIME_TYPES.values()):
         raise MetaRefusalError(100, f"Param file must be a file of a supported type. Received file of type '{kind}'.")
     limits = [LARGEST[name] for name, types in MIME_TYPES.items() if kind in types]

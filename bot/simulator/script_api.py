@@ -79,7 +79,7 @@ class ScriptApi:
             done = action(self._phone, asked)
         except KeyError as error:
             raise web.HTTPBadRequest(text=f"this action needs {error.args[0]}") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise web.HTTPBadRequest(text=f"this action cannot be done so: {error}") from error
         return web.json_response({"wamid": done})
 

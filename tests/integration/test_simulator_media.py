@@ -2,6 +2,7 @@
 
 import hashlib
 
+import aiohttp
 import pytest
 
 from tests.fakes.whatsapp_business import MARIA, TOKEN, Business, code, open_business
@@ -100,3 +101,30 @@ async def test_a_form_must_be_whole():
         assert code(await meta.ask("POST", "777/media", data={"messaging_product": "whatsapp"})) == 100
         assert code(await meta.ask("POST", "777/media", json={})) == 100
         assert code(await meta.ask("POST", "778/media", json={})) == 100
+
+
+async def test_a_type_cannot_bring_a_header():
+    """A type with a line break, which would come back as a header of the download, is code 100."""
+    async with open_business() as meta:
+        form = aiohttp.FormData({"messaging_product": "whatsapp", "type": "audio/ogg; codecs=opus\r\nX-Own: header"})
+        form.add_field("file", b"OggS", filename="voice.ogg", content_type="audio/ogg")
+        assert code(await meta.ask("POST", "777/media", data=form)) == 100
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "shown"),
+    [
+        ("audio/ogg; codecs=opus", ("audio/ogg", "inline")),
+        ("image/png;x=<script>", ("image/png", "inline")),
+        ("text/html; charset=utf-8", ("application/octet-stream", "attachment")),
+    ],
+)
+async def test_the_page_plays_what_it_knows(mime_type, shown):
+    """By its bare type: a voice note with its codec is played, and what could run as a page is but a download."""
+    async with open_business() as meta:
+        meta.simulator.phone.sends_file(MARIA, b"OggS", mime_type)
+        attached = meta.simulator.conversation(MARIA)[0].attachment
+        assert attached is not None
+        async with meta.session.get(f"{meta.simulator.url}/simulator/media/{attached.media_id}") as answer:
+            disposition = answer.headers["Content-Disposition"].partition(";")[0]
+            assert (answer.headers["Content-Type"], disposition) == shown
