@@ -48,10 +48,8 @@ class TemplateApi:
             return None
         self._door.check_scope(MANAGEMENT)
         document = await read_object(request)
-        kept: dict[str, Any] = {
-            name: document[name] for name in ("category", "components", "parameter_format") if name in document
-        }
-        self._world.templates.edit(found, kept)
+        kept: dict[str, Any] = {name: document[name] for name in EDITABLE if name in document}
+        self._world.templates.edit(found, kept, self._world.clock.now())
         tell_decision(self._world, found)
         return answered({"success": True, "id": found.id, "name": found.name, "category": found.category})
 

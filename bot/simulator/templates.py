@@ -19,6 +19,8 @@ PART_LIMIT = 60
 BUTTONS_LIMIT = 10
 CREATIONS_AN_HOUR = 100
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+EDITS, EDIT_DAYS = 10, 30
 FIRST_ID = 564_750_795_574_598
 HELLO = {
     "name": "hello_world",
@@ -45,6 +47,7 @@ class Template:
     status: str
     created_at: int
     reason: str = "NONE"
+    edited_at: list[int] = field(default_factory=list)
 
     def part(self, kind: str) -> dict[str, Any]:
         """HEADER, BODY, FOOTER or BUTTONS; empty when there is none."""
@@ -89,11 +92,20 @@ class TemplateShelf:
         self._created.append(now)
         return self._keep(document, "APPROVED" if self._reviewed_at_once else "PENDING", now)
 
-    def edit(self, template: Template, document: dict[str, Any]) -> None:
-        """Replace category or components; it is reviewed again. Raises MetaRefusalError."""
+    def edit(self, template: Template, document: dict[str, Any], now: int) -> None:
+        """Replace category, components or format; it is reviewed again. Raises MetaRefusalError.
+
+        An approved one takes one edit in 24 hours and ten in 30 days; a rejected or paused one takes any number (Meta's
+        page "Template management").
+        """
+        recent = [at for at in template.edited_at if now - at < EDIT_DAYS * DAY_MS]
+        too_soon = bool(recent) and now - recent[-1] < DAY_MS
+        if template.status == "APPROVED" and (too_soon or len(recent) >= EDITS):
+            raise _wrong(f"An approved template may be edited once in 24 hours, {EDITS} times in {EDIT_DAYS} days.")
         whole = template.shown() | {"parameter_format": "NAMED" if template.named else "POSITIONAL"} | document
         check_template(whole)
         template.category, template.components = whole["category"].upper(), whole["components"]
+        template.named, template.edited_at = _is_named(whole), [*recent, now]
         template.status = "APPROVED" if self._reviewed_at_once else "PENDING"
 
     def find(self, name: Any, language: Any) -> Template | None:
@@ -119,7 +131,7 @@ class TemplateShelf:
             document["language"],
             document["category"].upper(),
             document["components"],
-            str(document.get("parameter_format", "POSITIONAL")).upper() == "NAMED",
+            _is_named(document),
             status,
             now,
         )
@@ -150,7 +162,7 @@ def check_template(document: dict[str, Any]) -> None:
 
 
 def _check_parts(document: dict[str, Any], parts: dict[str, dict[str, Any]]) -> None:
-    named = str(document.get("parameter_format", "")).upper() == "NAMED"
+    named = _is_named(document)
     authentication = str(document["category"]).upper() == "AUTHENTICATION"
     for kind, part in parts.items():
         if kind == "BODY" and not authentication:
@@ -194,6 +206,10 @@ def _check_buttons(buttons: Any) -> None:
     for button in buttons:
         if not isinstance(button, dict) or not isinstance(button.get("type"), str):
             raise _wrong("a button is an object with a type.")
+
+
+def _is_named(document: dict[str, Any]) -> bool:
+    return str(document.get("parameter_format", "POSITIONAL")).upper() == "NAMED"
 
 
 def _wrong(details: str, subcode: int | None = None) -> MetaRefusalError:

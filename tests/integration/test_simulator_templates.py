@@ -161,6 +161,36 @@ async def test_templates_are_listed_edited_and_deleted():
         assert code(await meta.ask("DELETE", f"{path}?name=ready")) == 100
 
 
+async def test_an_edit_may_change_how_parameters_are_named():
+    """From then on the parameters are filled in by their new names, and counted in their new number."""
+    async with open_business() as meta:
+        _, made = await create(meta, template())
+        named = {"type": "BODY", "text": "Dear {{name}}, it is ready.", "example": {"body_text_named_params": []}}
+        edited = {"components": [named], "parameter_format": "NAMED"}
+        assert (await meta.ask("POST", made["id"], json=edited))[0] == 200
+        assert code(await fill(meta, words("Ann"))) == 132012
+        parameters = [{"type": "text", "parameter_name": "name", "text": "Ann"}]
+        assert code(await fill(meta, {"type": "body", "parameters": parameters})) == 0
+        assert meta.simulator.conversation(MARIA)[-1].text == "Dear Ann, it is ready."
+
+
+async def test_an_approved_template_takes_an_edit_a_day_and_ten_a_month():
+    """More than that is refused and changes nothing; a paused one may be mended at any time."""
+    edit = {"components": [{"type": "BODY", "text": "Ready."}]}
+    async with open_business() as meta:
+        _, made = await create(meta, template())
+        for _ in range(10):
+            assert code(await meta.ask("POST", made["id"], json=edit)) == 0
+            assert code(await meta.ask("POST", made["id"], json=edit)) == 100
+            await meta.clock.advance(24 * 3600)
+        assert code(await meta.ask("POST", made["id"], json=edit)) == 100
+        meta.simulator.decide_template("ready", "en", "PAUSED")
+        assert code(await meta.ask("POST", made["id"], json=edit)) == 0
+        assert code(await meta.ask("POST", made["id"], json=edit)) == 100
+        await meta.clock.advance(30 * 24 * 3600)
+        assert code(await meta.ask("POST", made["id"], json=edit)) == 0
+
+
 async def test_a_hundred_templates_an_hour():
     """The hundred and first waits for the next hour."""
     async with open_business() as meta:
