@@ -2,19 +2,22 @@
 
 Texts of customers and documents reach a model as data, but a model may obey them all the same. Whatever it then says
 passes here, beside agents/grounding.py for links and figures. A reply in another language than its passages cannot be
-compared word by word: there only prompts and mere echoes are caught.
+compared word by word: there only prompts, mere echoes and scripts that the customer does not write are caught.
 """
 
 import base64
 import binascii
 import codecs
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 
 from agents.language_detector import LanguageDetector
+from agents.reply_words import answers_yes_or_no, asked_words, courtesy, says_not_knowing
 from agents.words import stem, words
 
 # Shorter runs occur by chance, and in the examples that prompts give.
@@ -23,6 +26,9 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _PIECE = re.compile(r".+?(?:[.!?…。！？।؟]+(?=[\s\"'”’»)\]*_]|$)[\"'”’»)\]*_]*|\n|$)\s*", re.DOTALL)  # noqa: RUF001
 _LEAST_SUPPORT = 0.25
 _MOST_ECHOED = 6
+_LEAST_OF_NOT_KNOWING = 0.5
+_SCRIPT_READ = 500
+_SCRIPTS = {"ar": "ARABIC", "hi": "DEVANAGARI", "zh": "CJK"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +45,56 @@ class AnswerGuard:
     def __init__(self, languages: LanguageDetector) -> None:
         self._languages = languages
 
-    def checked(self, text: str, passages: Sequence[str], said: Sequence[str], stop_words: frozenset[str]) -> Guarded:
-        """`passages` are what it rests on, with their headings; `said` is what the customer wrote.
+    def checked(
+        self, text: str, passages: Sequence[str], said: Sequence[str], stop_words: frozenset[str], language: str
+    ) -> Guarded:
+        """`passages` are what it rests on, with their headings; `said` is what the customer wrote, the question first.
 
-        `stop_words` are those of the reply's language.
+        `language` is the one that the reply should be in, `stop_words` are that language's.
         """
         if leaks_prompt(text, passages):
             return Guarded(None, "it held the bot's own instructions")
-        held = _stems("\n".join(passages), stop_words)
         own = _stems(text, stop_words)
         if not own:
             return Guarded(text)
-        if self._other_language(text, passages):
+        question = said[0] if said else ""
+        if self._strange_script(text, question, language):
+            return Guarded(None, "it is in another script than the customer's")
+        held = _stems("\n".join(passages), stop_words)
+        if self._other_language(text, passages, language):
             echoed = own <= _stems("\n".join(said), stop_words) and len(own) <= _MOST_ECHOED
-            return Guarded(None, "it only repeated the customer") if echoed and not own & held else Guarded(text)
-        pieces = _PIECE.findall(text)
-        kept = "".join(piece for piece in pieces if _speaks_of(piece, held, stop_words)).strip()
-        left = _stems(kept, stop_words)
-        if not left or len(left & held) < _LEAST_SUPPORT * len(left):
-            return Guarded(None, "its passages do not speak of it")
-        return Guarded(text) if kept == text.strip() else Guarded(kept, "its passages do not speak of a part; left out")
+            echoed = echoed and not own & held and not answers_yes_or_no(text)
+            return Guarded(None, "it only repeated the customer") if echoed else Guarded(text)
+        return _compared(text, held, _stems(asked_words(question), stop_words), stop_words)
 
-    def _other_language(self, text: str, passages: Sequence[str]) -> bool:
-        """Whether both are surely in languages of ours, and not in the same one."""
-        spoken = self._languages.detect(text)
-        written = self._languages.detect("\n".join(passages))
-        return spoken is not None and written is not None and spoken != written
+    def _strange_script(self, text: str, question: str, language: str) -> bool:
+        """Whether a reply in one of our languages is in letters that neither it nor the customer writes."""
+        if not self._languages.knows(language):
+            return False
+        return _script(text) not in {"", "LATIN", _SCRIPTS.get(language), _script(question)}
+
+    def _other_language(self, text: str, passages: Sequence[str], language: str) -> bool:
+        """Whether they cannot be compared: unless the passages are surely in the reply's language.
+
+        A reply too short to tell is in the language that it should be in.
+        """
+        return (self._languages.surely(text) or language) != self._languages.surely("\n".join(passages))
+
+
+def _compared(text: str, held: frozenset[str], asked: frozenset[str], stop_words: frozenset[str]) -> Guarded:
+    """The sentences that speak of what is `held` in the passages, word by word; `asked` are the question's words."""
+    pieces = _PIECE.findall(text)
+    stays = [_speaks_of(piece, held, asked, stop_words) for piece in pieces]
+    kept = "".join(piece for piece, stay in zip(pieces, stays, strict=True) if stay).strip()
+    whole = all(stays)
+    stems = _stems(kept, stop_words)
+    telling = stems - courtesy(stems)
+    if any(map(answers_yes_or_no, pieces)) or says_not_knowing(kept):
+        held |= asked
+    enough = len(telling & held) >= _LEAST_SUPPORT * len(telling) if telling else whole
+    if not kept or not enough:
+        return Guarded(None, "its passages do not speak of it")
+    return Guarded(text) if whole else Guarded(kept, "its passages do not speak of a part; left out")
 
 
 def leaks_prompt(text: str, known: Sequence[str] = ()) -> bool:
@@ -79,10 +109,23 @@ def leaks_prompt(text: str, known: Sequence[str] = ()) -> bool:
     return any(run not in allowed for run in runs)
 
 
-def _speaks_of(piece: str, held: frozenset[str], stop_words: frozenset[str]) -> bool:
-    """A sentence of small words alone may stay; any other shares at least one word with the passages."""
+def _speaks_of(piece: str, held: frozenset[str], asked: frozenset[str], stop_words: frozenset[str]) -> bool:
+    """A sentence of small words and courtesy may stay; any other shares at least one word with the passages.
+
+    Yes, no and not knowing are said with the question's words instead: "No, we are closed on Sundays".
+    """
     own = _stems(piece, stop_words)
-    return not own or bool(own & held)
+    if own <= courtesy(own) or own & held:
+        return True
+    if says_not_knowing(piece):
+        return len(own & (asked | courtesy(own))) >= _LEAST_OF_NOT_KNOWING * len(own)
+    return answers_yes_or_no(piece) and bool(own & asked)
+
+
+def _script(text: str) -> str:
+    """The script of most letters, as Unicode calls it; "" without letters."""
+    counts = Counter(unicodedata.name(letter, "").split(" ")[0] for letter in text[:_SCRIPT_READ] if letter.isalpha())
+    return counts.most_common(1)[0][0] if counts else ""
 
 
 def _stems(text: str, stop_words: frozenset[str]) -> frozenset[str]:

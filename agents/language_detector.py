@@ -32,6 +32,8 @@ _FOREIGN = re.compile(r"[\u0100-\u0151\u0154-\u024f\u1ea0-\u1eff]")
 _SPOKEN_KINDS = ("greeting", "thanks", "acknowledgement", "yes", "person", "opt_out", "opt_in")
 _ENOUGH = 0.3
 _LEAD = 1.2
+# Of sentences in English a third or more are small words; of other languages' sentences, taken for English, a tenth.
+_SURE = 0.25
 _MOST_CHARACTERS = 2048
 """What is read of a long text: its end, which was written last."""
 
@@ -42,6 +44,7 @@ class LanguageDetector:
     def __init__(self, packs: Mapping[str, LanguagePack]) -> None:
         latin = {code: pack for code, pack in packs.items() if code not in {"ar", "hi", "zh"}}
         self._words = _word_weights(latin)
+        self._common = {code: pack.stop_words | pack.marks for code, pack in latin.items()}
         self._codes = frozenset(packs)
 
     def language_of(self, texts: Sequence[str], *, stored: str | None) -> str:
@@ -63,6 +66,22 @@ class LanguageDetector:
         if len(ranked) > 1 and ranked[0][1] < _LEAD * ranked[1][1]:
             return None
         return ranked[0][0]
+
+    def knows(self, language: str) -> bool:
+        """Whether it is one of ours."""
+        return language in self._codes
+
+    def surely(self, text: str) -> str | None:
+        """The language that a text is certainly in: by its script, or because enough of it are that one's small words.
+
+        Dutch shares words with English, Malay with Indonesian: `detect` names the nearest of our languages for them.
+        """
+        found = self.detect(text)
+        if found is None or found not in self._common:
+            return found
+        spelled = [word for word in words(text[-_MOST_CHARACTERS:]) if not word[0].isdigit()]
+        common = sum(word in self._common[found] for word in spelled)
+        return found if common >= _SURE * len(spelled) else None
 
     def _scores(self, text: str) -> dict[str, float]:
         scores: defaultdict[str, float] = defaultdict(float)

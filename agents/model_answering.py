@@ -1,10 +1,11 @@
 """What a model is asked about a question, and what of its word may be said: only what its passages hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agents.answer_guard import Guarded
 from agents.clarification import buttons_for
 from agents.document_names import document_name
 from agents.grounding import grounded
@@ -16,6 +17,8 @@ from database.records import Passage
 
 _ANSWER = load_prompt("answer")
 _REWRITE = load_prompt("rewrite")
+Check = Callable[[str, Sequence[str]], Guarded]
+"""What may be said of a text that rests on these texts (agents/answer_guard.py)."""
 _LONGEST_ANSWER, _LONGEST_QUESTION, _LONGEST_BACK = 1500, 500, 300
 
 
@@ -47,7 +50,10 @@ class _Rewritten(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A customer's question and what was said before it; `meaning` is the question, understood from that."""
+    """A customer's question and what was said before it; `meaning` is the question, understood from that.
+
+    `may_ask_back` is False where we asked back already: whoever is asked twice writes to somebody else.
+    """
 
     business_id: str
     question: str
@@ -56,14 +62,16 @@ class Conversation:
     summary: str | None = None
     facts: Sequence[str] = ()
     meaning: str | None = None
+    may_ask_back: bool = True
 
 
-class InventionError(NonsenseError):
-    """The model said what its passages do not hold, and nothing of its answer is left without that."""
+class RefusedError(NonsenseError):
+    """The model said what it must not, and nothing of it may be sent. `facts` are the customer's own words."""
 
-    def __init__(self, usage: Usage, complaint: str) -> None:
+    def __init__(self, usage: Usage, complaint: str, facts: tuple[str, ...]) -> None:
         super().__init__(usage)
         self.args = (complaint,)
+        self.facts = facts
 
 
 async def rewritten(model: LanguageModel, asked: Conversation) -> tuple[str, Usage]:
@@ -74,7 +82,7 @@ async def rewritten(model: LanguageModel, asked: Conversation) -> tuple[str, Usa
 
 
 async def answered(
-    model: LanguageModel, asked: Conversation, passages: Sequence[Passage], version: int, limit: int
+    model: LanguageModel, asked: Conversation, passages: Sequence[Passage], version: int, limit: int, check: Check
 ) -> Answer:
     """The model's answer or its question back, an Answer without text where it does not know. Raises ModelError."""
     system = _ANSWER.text.replace("{limit}", str(limit))
@@ -85,33 +93,50 @@ async def answered(
     said = read_answer(completion, _Answered)
     facts = quoted_facts(said.facts, asked.question)
     known = Answer("", answered=False, usage=completion.usage, facts=facts)
-    if said.answered:
-        try:
-            return _checked(said, asked, passages, known)
-        except NonsenseError:
-            completion.reject()  # an answer that was refused must not come again from memory
-            raise
-    return _question_back(said, asked, passages, known) if said.clarify else known
+    if not said.answered and not said.clarify:
+        return known
+    try:
+        if said.answered:
+            return _checked(said, asked, passages, known, check)
+        return _question_back(said, asked, passages, known, check)
+    except NonsenseError:
+        completion.reject()  # an answer that was refused must not come again from memory
+        raise
 
 
-def _checked(said: _Answered, asked: Conversation, passages: Sequence[Passage], known: Answer) -> Answer:
+def _checked(said: _Answered, asked: Conversation, passages: Sequence[Passage], known: Answer, check: Check) -> Answer:
     if not all(1 <= number <= len(passages) for number in said.sources):
         raise NonsenseError(known.usage)
     sources = tuple(passages[number - 1] for number in dict.fromkeys(said.sources))
-    checked = grounded(said.answer, [whole_text(source) for source in sources], asked.question)
+    texts = [whole_text(source) for source in sources]
+    checked = grounded(said.answer, texts, asked.question)
     if checked.text is None:
-        raise InventionError(known.usage, checked.complaint)
-    error = f"answer: {checked.complaint}; left out" if checked.invented else None
-    return replace(known, text=checked.text, answered=True, sources=sources, error=error)
+        raise RefusedError(known.usage, checked.complaint, known.facts)
+    guarded = check(checked.text, texts)
+    if guarded.text is None:
+        raise RefusedError(known.usage, guarded.complaint or "", known.facts)
+    invented = f"{checked.complaint}; left out" if checked.invented else None
+    complaints = [f"answer: {each}" for each in (invented, guarded.complaint) if each]
+    return replace(known, text=guarded.text, answered=True, sources=sources, error="; ".join(complaints) or None)
 
 
-def _question_back(said: _Answered, asked: Conversation, passages: Sequence[Passage], known: Answer) -> Answer:
+def _question_back(
+    said: _Answered, asked: Conversation, passages: Sequence[Passage], known: Answer, check: Check
+) -> Answer:
     """The model's question with its buttons, unless it says more than a question may."""
-    checked = grounded(said.clarify, [whole_text(passage) for passage in passages], asked.question)
-    options = [option for option in said.options if grounded(option, [said.clarify, *map(whole_text, passages)]).text]
+    if not asked.may_ask_back:
+        raise RefusedError(known.usage, "it asked back again", known.facts)
+    texts = [whole_text(passage) for passage in passages]
+    checked = grounded(said.clarify, texts, asked.question)
     if checked.text is None or len(said.clarify) > _LONGEST_BACK:
         return known
-    return replace(known, text=checked.text, buttons=buttons_for(asked.question, options))
+    guarded = check(checked.text, texts)
+    if guarded.text is None:
+        raise RefusedError(known.usage, guarded.complaint or "", known.facts)
+    options = [option for option in said.options if grounded(option, [said.clarify, *texts]).text]
+    buttons = [button for button in buttons_for(asked.question, options) if check(button.title, texts).text]
+    error = guarded.complaint and f"answer: {guarded.complaint}"
+    return replace(known, text=guarded.text, buttons=tuple(buttons), error=error)
 
 
 def _material(asked: Conversation, passages: Sequence[Passage]) -> str:
@@ -131,6 +156,7 @@ def _material(asked: Conversation, passages: Sequence[Passage]) -> str:
         question=asked.question,
         meaning=asked.meaning,
         language=asked.language,
+        may_ask_back=asked.may_ask_back,
     )
 
 

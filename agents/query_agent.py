@@ -1,27 +1,29 @@
 """Answers questions from the business's own knowledge, with sources, asks back, or says that it does not know."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agents.answer_guard import AnswerGuard
+from agents.answer_guard import AnswerGuard, Guarded
 from agents.clarification import buttons_for, of_option, options_of
 from agents.extractive import extract
 from agents.language_detector import LanguageDetector
-from agents.language_packs import LanguagePack
-from agents.model_answering import Conversation, answered, rewritten, whole_text
+from agents.language_packs import LanguagePack, plain
+from agents.model_answering import Conversation, RefusedError, answered, rewritten
 from agents.model_answers import NonsenseError
 from agents.passage_orders import without_orders
 from agents.passage_search import PassageSearch, leans_on_before
 from agents.ports import Answer, Knowledge, LanguageModel, ModelError, Usage, Utterance
 from agents.question_splitter import split_questions
-from agents.sentences import Sentences
+from agents.sentences import SentenceName, Sentences
 from agents.words import words
 from database.records import Passage
 
 REPLY_CHARACTERS = 400  # a reply that is read at a glance on a phone, its source line included
 _PASSAGES = 8
 _BETWEEN = "\n\n"
+_INVITATIONS: tuple[SentenceName, ...] = ("greeting", "start", "unsupported")  # they end with a question, too
+_QUESTION_MARKS = ("?", "？", "؟")  # noqa: RUF001 - Chinese and Arabic
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class QueryAgent:
         self._languages = LanguageDetector(self._packs)
         self._guard = AnswerGuard(self._languages)
         self._sentences = Sentences(self._packs)
+        self._invitations = {
+            plain(sentence) for name in _INVITATIONS for sentence in self._sentences.in_every_language(name)
+        }
 
     async def answer(
         self,
@@ -68,11 +73,12 @@ class QueryAgent:
         """
         language = language or self._languages.language_of([question], stored=None)
         model = self._model if use_model else None
-        asked = Conversation(business_id, question, language, history, summary, facts)
+        may_ask = option is None and not self._asked_back(history)
+        asked = Conversation(business_id, question, language, history, summary, facts, may_ask_back=may_ask)
         found = await self._found(asked, model)
         if option:
             found = replace(found, passages=[of_option(passages, option) for passages in found.passages])
-        answer = await self._from(found, model if found.error is None else None, ask_back=option is None)
+        answer = await self._from(found, model if found.error is None else None)
         error = "; ".join(filter(None, (found.error, answer.error))) or None
         return replace(answer, knowledge_version=found.version, usage=found.usage + answer.usage, error=error)
 
@@ -95,42 +101,40 @@ class QueryAgent:
                 *(self._search.find(asked.business_id, part, before, limit=_PASSAGES) for part in parts),
             ),
         )
-        return _Found(parts, [without_orders(each) for each in passages], asked, version, usage, error)
+        return _Found(parts, self._readable(passages), asked, version, usage, error)
 
     def _leans(self, asked: Conversation) -> bool:
         stop_words = self._stop_words(asked.language)
         spoken = any(word not in stop_words for line in asked.history if line.by_customer for word in words(line.text))
         return spoken and leans_on_before(asked.question, stop_words)
 
-    async def _from(self, found: _Found, model: LanguageModel | None, *, ask_back: bool) -> Answer:
-        asked = found.asked
-        if model is None or not any(found.passages):
-            return self._without_model(found, ask_back=ask_back)
-        try:
-            said = await answered(model, asked, _merged(found.passages), found.version, REPLY_CHARACTERS)
-        except NonsenseError as exc:
-            copied = self._without_model(found, ask_back=ask_back)
-            return replace(copied, usage=exc.usage, error=f"answer: {exc}")
-        except ModelError as exc:
-            return replace(self._without_model(found, ask_back=ask_back), error=f"answer: {exc}")
-        return self._guarded(said, found, ask_back=ask_back)
+    def _readable(self, passages: Sequence[list[Passage]]) -> Sequence[list[Passage]]:
+        """Orders to a model are left out where there is one; without a model nobody would obey them."""
+        return passages if self._model is None else [without_orders(each) for each in passages]
 
-    def _guarded(self, said: Answer, found: _Found, *, ask_back: bool) -> Answer:
-        """What may go out of a model's answer or question back; sentences are copied where nothing may."""
-        asked = found.asked
-        if not said.text:
-            return replace(said, text=self._not_known(asked.language).text)
-        passages = said.sources or _merged(found.passages)
+    def _asked_back(self, history: Sequence[Utterance]) -> bool:
+        """Whether our last line was a question back: it ends with a question mark and is no greeting."""
+        last = next((line.text for line in reversed(history) if not line.by_customer), "").strip()
+        return last.endswith(_QUESTION_MARKS) and plain(last) not in self._invitations
+
+    async def _from(self, found: _Found, model: LanguageModel | None) -> Answer:
+        asked, passages = found.asked, _merged(found.passages) if any(found.passages) else ()
+        if model is None or not passages:
+            return self._without_model(found)
+        try:
+            said = await answered(model, asked, passages, found.version, REPLY_CHARACTERS, self._check_for(asked))
+        except NonsenseError as exc:
+            facts = exc.facts if isinstance(exc, RefusedError) else ()
+            return replace(self._without_model(found), usage=exc.usage, facts=facts, error=f"answer: {exc}")
+        except ModelError as exc:
+            return replace(self._without_model(found), error=f"answer: {exc}")
+        return said if said.text else replace(said, text=self._not_known(asked.language).text)
+
+    def _check_for(self, asked: Conversation) -> Callable[[str, Sequence[str]], Guarded]:
+        """What may go out of a model's answer, question back or button."""
         customer = [asked.question, *(line.text for line in asked.history if line.by_customer)]
         small = self._stop_words(asked.language)
-        checked = self._guard.checked(said.text, [whole_text(each) for each in passages], customer, small)
-        error = "; ".join(filter(None, (said.error, checked.complaint and f"answer: {checked.complaint}"))) or None
-        if checked.text is None:
-            copied = self._without_model(found, ask_back=ask_back)
-            return replace(copied, usage=said.usage, facts=said.facts, error=error)
-        known = [whole_text(each) for each in _merged(found.passages)]
-        shown = [each for each in said.buttons if self._guard.checked(each.title, known, customer, small).text]
-        return replace(said, text=checked.text, error=error, buttons=tuple(shown))
+        return lambda text, known: self._guard.checked(text, known, customer, small, asked.language)
 
     def with_sources(self, answer: Answer, language: str | None) -> str:
         """The answer's Markdown, ready to be sent: with a line that names its sources, if it has any."""
@@ -138,16 +142,16 @@ class QueryAgent:
             return answer.text
         return f"{answer.text}{_BETWEEN}{self._sentences.sources(answer.sources, language)}"
 
-    def _without_model(self, found: _Found, *, ask_back: bool) -> Answer:
+    def _without_model(self, found: _Found) -> Answer:
         """Copied sentences, or a question back where the customer's words may mean several things."""
         language, asked = found.asked.language, found.asked
-        if ask_back and not asked.history and len(found.parts) == 1:
+        if asked.may_ask_back and not asked.history and len(found.parts) == 1:
             options = options_of(found.parts[0], found.passages[0], self._stop_words(language))
             if options:
                 buttons = buttons_for(asked.question, options)
                 return Answer(self._sentences.options(options, language), answered=False, buttons=buttons)
         answer = self._copied(found)
-        if answer.answered or asked.history or not ask_back or self._says_something(asked):
+        if answer.answered or asked.history or not asked.may_ask_back or self._says_something(asked):
             return answer
         return replace(answer, text=self._sentences.say("say_more", language))
 

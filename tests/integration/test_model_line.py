@@ -1,8 +1,9 @@
 """The line to the models as a whole: stand-in, budget and memory, over real sockets and a real database."""
 
 import asyncio
+import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from agents.answer_guard import AnswerGuard, Guarded
+from agents.language_detector import LanguageDetector
+from agents.language_packs import load_language_packs
 from agents.model_answering import Conversation, answered
 from agents.model_answers import NonsenseError, read_answer
 from agents.model_line import ModelLine
@@ -25,6 +29,7 @@ from database.transaction import Transaction
 from tests.fakes.hasty_clock import HastyClock
 from tests.fakes.scripted_openai import ScriptedOpenAI
 
+PACKS = load_language_packs()
 DAY_SECONDS = 86_400
 PRICES = '{"first": [10000, 0], "second": [1, 1]}'  # a call of the first costs a dollar
 
@@ -280,13 +285,19 @@ async def test_readiness_shows_a_model_that_is_left_alone(bench: Bench, server: 
     assert (await model_check(None)()).state is State.OK
 
 
-async def test_inventions_are_not_remembered(bench: Bench, server: ScriptedOpenAI) -> None:
-    """An answer whose price stands in no passage is refused, and not offered to the next customer from memory."""
+@pytest.mark.parametrize("refused", ["A cake costs 999 euros.", "The owner is an idiot."])
+async def test_inventions_are_not_remembered(bench: Bench, server: ScriptedOpenAI, refused: str) -> None:
+    """An answer that is refused for a price or for its words is not offered to the next customer from memory."""
     asked = Conversation(business_id="b", question="What does a cake cost?", language="en")
     passages = [Passage("c", "d", "prices.md", "A cake costs 20 euros.", 1.0)]
+    guard = AnswerGuard(LanguageDetector(PACKS))
+
+    def check(text: str, known: Sequence[str]) -> Guarded:
+        return guard.checked(text, known, [asked.question], PACKS["en"].stop_words, "en")
+
     async with bench.line() as line:
-        server.otherwise = '{"answer": "A cake costs 999 euros.", "answered": true, "sources": [1]}'
+        server.otherwise = json.dumps({"answer": refused, "answered": True, "sources": [1]})
         with pytest.raises(NonsenseError):
-            await answered(line, asked, passages, 1, 400)
+            await answered(line, asked, passages, 1, 400, check)
         server.otherwise = '{"answer": "A cake costs 20 euros.", "answered": true, "sources": [1]}'
-        assert (await answered(line, asked, passages, 1, 400)).text == "A cake costs 20 euros."
+        assert (await answered(line, asked, passages, 1, 400, check)).text == "A cake costs 20 euros."
