@@ -52,15 +52,15 @@ class CustomerSide:
         """Press a button of a message, or choose a row of its list; the wamid. Raises ValueError."""
         person = self.meet(customer)
         asked = next((bubble for bubble in person.bubbles if bubble.wamid == quoted), None)
-        titles = dict(asked.buttons) if asked else {}
-        if asked is None or button_id not in titles:
+        chosen = next((choice for choice in asked.buttons if choice.id == button_id), None) if asked else None
+        if asked is None or chosen is None:
             raise ValueError("this message has no such button")
-        bubble = self._bubble(person, titles[button_id], None, quoted, None)
+        bubble = self._bubble(person, chosen.title, None, quoted, None)
         kind = "list_reply" if asked.menu else "button_reply"
-        reply = {"type": kind, kind: {"id": button_id, "title": titles[button_id]}}
+        reply = {"type": kind, kind: {name: value for name, value in chosen._asdict().items() if value}}
         content: dict[str, Any] = {"type": "interactive", "interactive": reply}
         if asked.kind == "template":
-            content = {"type": "button", "button": {"payload": button_id, "text": titles[button_id]}}
+            content = {"type": "button", "button": {"payload": chosen.id, "text": chosen.title}}
         self._world.webhooks.post([self._event(person, bubble, content)])
         return bubble.wamid
 

@@ -5,7 +5,7 @@ import zlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")  # WHATSAPP.md 3.1
 UNSEEN_LIMIT = 100
@@ -27,9 +27,17 @@ class Attachment:
     link: str | None = None
 
 
+class Choice(NamedTuple):
+    """A button, or a row of a list. Only rows may have a description."""
+
+    id: str
+    title: str
+    description: str = ""
+
+
 @dataclass(slots=True)
 class Bubble:
-    """One message on a customer's phone. `status` is "", sent, delivered, read or failed; `buttons` are (id, title).
+    """One message on a customer's phone. `status` is "", sent, delivered, read or failed.
 
     `kind` is the message's type; what the page cannot draw, it shows by `text`. `reactions` are emojis by who gave
     them, "customer" or "business".
@@ -41,7 +49,7 @@ class Bubble:
     at: int
     status: str = ""
     quoted: str | None = None
-    buttons: tuple[tuple[str, str], ...] = ()
+    buttons: tuple[Choice, ...] = ()
     menu: str | None = None
     header: str | None = None
     footer: str | None = None
@@ -61,7 +69,7 @@ class Bubble:
             "at": self.at,
             "status": self.status,
             "quoted": self.quoted,
-            "buttons": [{"id": button, "title": title} for button, title in self.buttons],
+            "buttons": [choice._asdict() for choice in self.buttons],
             "menu": self.menu,
             "header": self.header,
             "footer": self.footer,

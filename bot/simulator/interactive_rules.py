@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.simulator.content_rules import attachment
+from bot.simulator.customers import Choice
 from bot.simulator.refusals import MetaRefusalError
 from bot.simulator.send_fields import Send, Shelves, inside, listed, one_of, required_text, web_address
 
@@ -58,14 +59,14 @@ def _buttons(send: Send, action: dict[str, Any]) -> Send:
     for button in action["buttons"]:
         one_of(button.get("type", "reply"), "button type", {"reply"})
     buttons = tuple(
-        (
+        Choice(
             required_text(reply.get("id"), "button id", 256),
             required_text(reply.get("title"), "button title", TITLE_LIMIT),
         )
         for reply in replies
     )
-    _check_unique([button for button, _ in buttons], "Button ids")
-    _check_unique([title for _, title in buttons], "Button titles")
+    _check_unique([button.id for button in buttons], "Button ids")
+    _check_unique([button.title for button in buttons], "Button titles")
     return replace(send, buttons=buttons)
 
 
@@ -77,15 +78,17 @@ def _list(send: Send, action: dict[str, Any]) -> Send:
             required_text(section.get("title"), "section title", ROW_TITLE_LIMIT)
     rows = [row for section in sections for row in listed(section.get("rows"), "Rows count", 1, 10)]
     listed(rows, "Total row count", 1, 10)
-    for row in rows:
-        if row.get("description"):
-            required_text(row["description"], "row description", 72)
-    buttons = tuple(
-        (required_text(row.get("id"), "row id", 200), required_text(row.get("title"), "row title", ROW_TITLE_LIMIT))
-        for row in rows
+    choices = tuple(_row(row) for row in rows)
+    _check_unique([choice.id for choice in choices], "Row ids")
+    return replace(send, buttons=choices, menu=menu)
+
+
+def _row(row: dict[str, Any]) -> Choice:
+    return Choice(
+        required_text(row.get("id"), "row id", 200),
+        required_text(row.get("title"), "row title", ROW_TITLE_LIMIT),
+        required_text(row["description"], "row description", 72) if row.get("description") else "",
     )
-    _check_unique([button for button, _ in buttons], "Row ids")
-    return replace(send, buttons=buttons, menu=menu)
 
 
 def _link(send: Send, action: dict[str, Any]) -> Send:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.simulator.customers import Attachment
+from bot.simulator.customers import Attachment, Choice
 from bot.simulator.media_store import MediaStore
 from bot.simulator.refusals import MetaRefusalError
 from bot.simulator.templates import TemplateShelf
@@ -34,7 +34,7 @@ class Send:
     text: str
     callback_data: str | None = None
     quoted: str | None = None
-    buttons: tuple[tuple[str, str], ...] = ()
+    buttons: tuple[Choice, ...] = ()
     menu: str | None = None
     header: str | None = None
     footer: str | None = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.simulator.content_rules import attachment
+from bot.simulator.customers import Choice
 from bot.simulator.refusals import MetaRefusalError
 from bot.simulator.send_fields import Send, Shelves, inside, listed, required_text
 from bot.simulator.templates import BODY_LIMIT, PART_LIMIT, VARIABLE, Template, variables
@@ -107,8 +108,8 @@ def _with_header(send: Send, found: Template, parameters: list[dict[str, Any]], 
     return send
 
 
-def _buttons(found: Template, components: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """The quick replies, as (payload, text); every other button needs what its variable asks for."""
+def _buttons(found: Template, components: list[dict[str, Any]]) -> tuple[Choice, ...]:
+    """The quick replies, their payload as id; every other button needs what its variable asks for."""
     given = {str(one.get("index")): one for one in components if str(one.get("type", "")).lower() == "button"}
     pressed = []
     for place, button in enumerate(found.part("BUTTONS").get("buttons") or []):
@@ -116,7 +117,7 @@ def _buttons(found: Template, components: list[dict[str, Any]]) -> tuple[tuple[s
         parameters = (given.pop(str(place), None) or {}).get("parameters") or []
         if kind == "QUICK_REPLY":
             payload = parameters[0].get("payload", text) if parameters else text
-            pressed.append((required_text(payload, "button payload", PAYLOAD_LIMIT), text))
+            pressed.append(Choice(required_text(payload, "button payload", PAYLOAD_LIMIT), text))
         elif _needs_parameter(kind, button) and not parameters:
             details = f"buttons: Button at index {place} of type {kind.title()} requires a parameter"
             raise MetaRefusalError(131008, details)

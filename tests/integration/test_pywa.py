@@ -11,6 +11,7 @@ from pywa.types.base_update import RawUpdate
 from pywa_async import WhatsApp, types
 from pywa_async.types import templates
 
+from bot.simulator.customers import Choice
 from bot.simulator.faults import FaultKind
 from bot.simulator.webhook_events import signature
 from tests.fakes.whatsapp_business import ACCOUNT, HIDDEN, MARIA, NUMBER, Business, open_business
@@ -163,7 +164,7 @@ async def test_templates_are_made_listed_sent_and_deleted():
         judge.simulator.decide_template("ready", "en_US", "APPROVED")
         sent = await whatsapp.send_template(PHONE, "ready", ENGLISH, filled)
         bubble = judge.simulator.conversation(MARIA)[-1]
-        assert (bubble.text, bubble.buttons) == ("Dear Maria, your bike is ready.", (("thanks", "Thanks"),))
+        assert (bubble.text, bubble.buttons) == ("Dear Maria, your bike is ready.", (Choice("thanks", "Thanks"),))
         await judge.simulator.customer_presses(MARIA, "thanks", quoted=sent.id)
         updates = await judge.updates()
         [decided] = [update for update in updates if isinstance(update, templates.TemplateStatusUpdate)]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot.simulator.customers import Choice
 from tests.fakes.whatsapp_business import ACCOUNT, HIDDEN, MARIA, Business, code, open_business
 
 BODY = {"type": "BODY", "text": "Dear {{1}}, order {{2}} is ready.", "example": {"body_text": [["Ann", "7"]]}}
@@ -119,7 +120,7 @@ async def test_headers_and_buttons_bring_what_they_need():
         assert code(await fill(meta, filled, picture)) == 131008
         assert code(await fill(meta, filled, picture, ending, payload)) == 0
         bubble = meta.simulator.conversation(MARIA)[-1]
-        assert (bubble.text, bubble.buttons) == ("Dear Ann, order 7 is ready.", (("thanks", "Thanks"),))
+        assert (bubble.text, bubble.buttons) == ("Dear Ann, order 7 is ready.", (Choice("thanks", "Thanks"),))
         assert bubble.attachment is not None
 
 
