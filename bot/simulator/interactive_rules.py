@@ -47,7 +47,7 @@ def _with_header(send: Send, content: dict[str, Any], allowed: frozenset[str], s
         return send
     header = inside(content, "header")
     kind = header.get("type", "text")
-    if kind not in allowed:
+    if not isinstance(kind, str) or kind not in allowed:
         raise MetaRefusalError(131009, f"interactive.header.type {kind} is not allowed here.")
     if kind == "text":
         return replace(send, header=required_text(header.get("text"), "interactive.header.text", HEADER_LIMIT))
@@ -119,7 +119,7 @@ def _named(name: str) -> Rule:
 
 def _call(send: Send, action: dict[str, Any]) -> Send:
     _check_name(action, "voice_call")
-    parameters = action.get("parameters") or {}
+    parameters = inside(action, "parameters") if action.get("parameters") else {}
     minutes = parameters.get("ttl_minutes", 1)
     if type(minutes) is not int or not 1 <= minutes <= CALL_MINUTES:
         raise MetaRefusalError(131009, f"ttl_minutes is 1 to {CALL_MINUTES}.")

@@ -95,6 +95,10 @@ def one_of(value: Any, name: str, choices: Collection[str]) -> str:
 def web_address(value: Any, name: str) -> str:
     """An http address. Raises MetaRefusalError."""
     address = required_text(value, name, 2000)
-    if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).netloc:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise MetaRefusalError(131009, f"Param {name} is not a valid URI.")
     return address

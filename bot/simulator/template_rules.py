@@ -65,8 +65,8 @@ def _filled(found: Template, kind: str, parameters: list[dict[str, Any]], limit:
             f"the expected number of params ({len(names)})",
         )
     if found.named:
-        given = [one.get("parameter_name") for one in parameters]
-        if set(given) != set(names):
+        given = {str(one.get("parameter_name")) for one in parameters}
+        if given != set(names):
             raise MetaRefusalError(132012, f"{name}: parameter names do not match, expected {', '.join(names)}")
         values = {str(one["parameter_name"]): _value(one, name) for one in parameters}
     else:
@@ -81,7 +81,7 @@ def _value(parameter: dict[str, Any], name: str) -> str:
     kind = parameter.get("type", "text")
     if kind == "text":
         value = parameter.get("text")
-    elif kind in {"currency", "date_time"}:
+    elif kind in ("currency", "date_time"):  # not a set: a kind may be anything
         value = inside(parameter, kind).get("fallback_value")
     else:
         raise MetaRefusalError(132012, f"{name}: Format mismatch, expected TEXT, received {str(kind).upper()}")
