@@ -10,7 +10,7 @@ from bot.simulator.faults import Fault, FaultKind
 from bot.simulator.graph_door import GraphDoor, answered, hung_up, no_such_object, read_object
 from bot.simulator.media_api import MediaApi
 from bot.simulator.message_taker import MessageTaker
-from bot.simulator.refusals import MetaRefusalError, refusal_document
+from bot.simulator.refusals import refusal_document
 from bot.simulator.status_reporter import StatusReporter
 from bot.simulator.template_api import TemplateApi
 from bot.simulator.world import World
@@ -66,24 +66,24 @@ class CloudApi:
         envelope = await read_object(request)
         self._door.check_scope(MESSAGING)
         if envelope.get("status") == "read":
+            self._door.strike("read_marks", *self._taker.reader(envelope))
             return answered(self._taker.mark_read(envelope))
         return await self._send(request, envelope)
 
     async def _send(self, request: web.Request, envelope: dict[str, Any]) -> web.StreamResponse:
         faults = self._world.faults
         addressee = self._taker.addressee(envelope)
-        if refused := faults.strikes(FaultKind.REFUSED, addressee):
-            raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
+        self._door.strike("messages", *addressee)
         taken, answer = self._taker.take(envelope)
-        if faults.strikes(FaultKind.STATUS_FIRST, addressee):
+        if faults.strikes(FaultKind.STATUS_FIRST, *addressee):
             await self._reporter.report_now(taken)
         else:
             self._reporter.report(taken)
-        if faults.strikes(FaultKind.ANSWER_LOST, addressee):
+        if faults.strikes(FaultKind.ANSWER_LOST, *addressee):
             return hung_up(request)
-        if fault := faults.strikes(FaultKind.ANSWER_500, addressee):
+        if fault := faults.strikes(FaultKind.ANSWER_500, *addressee):
             return self._broken(fault)
-        if slow := faults.strikes(FaultKind.SLOW, addressee):
+        if slow := faults.strikes(FaultKind.SLOW, *addressee):
             await self._world.clock.sleep(slow.seconds)
         return answered(answer)
 

@@ -148,6 +148,14 @@ class Customers:
         """By phone ("+" or not) or BSUID."""
         return self._people.get(_user_id(phone_or_bsuid))
 
+    def names(self, phone_or_bsuid: str) -> set[str]:
+        """All that a person goes by, as digits and BSUID; somebody unknown by what was given alone."""
+        try:
+            known = self.find(phone_or_bsuid)
+        except ValueError:
+            known = None
+        return {phone_or_bsuid.removeprefix("+")} | ({known.id, known.user_id} if known else set())
+
     def meet(self, phone_or_bsuid: str, name: str | None = None, username: str | None = None) -> Customer:
         """The customer, made when new: a BSUID alone is somebody who hides the phone."""
         user_id = _user_id(phone_or_bsuid)

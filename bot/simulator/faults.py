@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -33,10 +34,11 @@ class FaultKind(StrEnum):
 DEFAULT_CODES = {FaultKind.REFUSED: 131016, FaultKind.ANSWER_500: 131000, FaultKind.FAILED_LATER: 131026}
 CALLS = frozenset(
     {
-        *("any", "messages", "media", "message_templates", "phone_numbers"),
+        *("any", "messages", "read_marks", "media", "message_templates", "phone_numbers"),
         *("subscribed_apps", "subscriptions", "debug_token", "node"),
     }
 )
+PERSONAL_CALLS = frozenset({"any", "messages", "read_marks"})  # that concern one customer
 FRACTIONS = frozenset({"probability", "seconds"})
 WHOLES = frozenset({"next", "code", "times"})
 TEXTS = frozenset({"customer", "call"})
@@ -47,8 +49,9 @@ MOST = 10_000_000
 class Fault:
     """A kind and how often it strikes: the `next` few times for certain, each time with `probability` beyond.
 
-    With `customer` (phone or BSUID) it strikes only what concerns that person. `call` is which calls of the Graph
-    API DOWN and REFUSED strike: one of CALLS ("node" is `GET` and `DELETE /{id}`).
+    With `customer` (phone or BSUID) it strikes only what concerns that person; UNHEARD and FORGED, which are about a
+    whole POST, strike one that brings something of that person. `call` is which calls of the Graph API DOWN and
+    REFUSED strike: one of CALLS ("messages" are sends, "node" is `GET` and `DELETE /{id}`).
     """
 
     kind: FaultKind
@@ -65,19 +68,20 @@ class Fault:
         if self.customer is not None:
             self.customer = self.customer.removeprefix("+")
 
-    def concerns(self, customer: str | None, call: str) -> bool:
-        """Whether it may strike here."""
-        return self.call in {call, "any"} and self.customer in {None, customer}
+    def concerns(self, names: Collection[str], call: str) -> bool:
+        """Whether it may strike here; `names` are all phones and BSUIDs of those concerned."""
+        return self.call in {call, "any"} and (self.customer is None or self.customer in names)
 
 
 class Faults:
     """At most one fault of each kind, customer and call. Without faults no dice are rolled.
 
-    `struck` counts what happened so far.
+    `names_of` gives the phone and the BSUID of whoever has one of them. `struck` counts what happened so far.
     """
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, names_of: Callable[[str], Collection[str]]) -> None:
         self._dice = dice
+        self._names_of = names_of
         self._faults: dict[FaultKind, list[Fault]] = {}
         self.struck: Counter[FaultKind] = Counter()
 
@@ -99,10 +103,14 @@ class Faults:
         else:
             self._faults.pop(kind, None)
 
-    def strikes(self, kind: FaultKind, customer: str | None = None, call: str = "messages") -> Fault | None:
-        """The fault, when it happens this time."""
-        for fault in self._faults.get(kind, ()):
-            if fault.concerns(customer, call) and self._strikes_now(fault):
+    def strikes(self, kind: FaultKind, *customers: str, call: str = "messages") -> Fault | None:
+        """The fault, when it happens this time. `customers` are whom it would concern, by phone or BSUID."""
+        faults = self._faults.get(kind)
+        if not faults:
+            return None
+        names = {name for customer in customers for name in self._names_of(customer)}
+        for fault in faults:
+            if fault.concerns(names, call) and self._strikes_now(fault):
                 self.struck[kind] += 1
                 return fault
         return None
@@ -126,7 +134,10 @@ def read_fault(value: Any) -> Fault:
     how = {name: wanted for name, wanted in value.items() if name != "kind"}
     for name, wanted in how.items():
         _check(name, wanted)
-    return Fault(FaultKind(kind), **how)
+    fault = Fault(FaultKind(kind), **how)
+    if fault.customer is not None and fault.call not in PERSONAL_CALLS:
+        raise ValueError(f"only {', '.join(sorted(PERSONAL_CALLS))} concern one customer")
+    return fault
 
 
 def _check(name: str, wanted: Any) -> None:

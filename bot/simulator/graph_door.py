@@ -19,6 +19,10 @@ TOKEN_EXPIRED = 463
 UNKNOWN_OBJECT = 33
 
 
+class HangUpError(Exception):
+    """The call gets no answer: its connection ends."""
+
+
 class GraphDoor:
     """Guards every call of the business."""
 
@@ -30,27 +34,35 @@ class GraphDoor:
     def guarded(self, call: str, handler: Handler) -> Handler:
         """A handler behind token, faults and refusals. `call` is the name that faults know the call by.
 
-        "subscriptions" wants the app's own token: its id and secret.
+        "subscriptions" wants the app's own token: its id and secret. The handler of "messages" asks `strike` itself,
+        once it knows what the call is and whom it concerns.
         """
 
         @wraps(handler)
         async def guard(request: web.Request) -> web.StreamResponse:
-            faults = self._world.faults
-            if faults.strikes(FaultKind.DOWN, call=call):
-                return hung_up(request)
             try:
                 if call == "subscriptions":
                     self._check_app_token(request)
                 else:
                     self._check_token(request)
-                if call != "messages" and (refused := faults.strikes(FaultKind.REFUSED, call=call)):
-                    raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
+                if call != "messages":
+                    self.strike(call)
                 return await handler(request)
+            except HangUpError:
+                return hung_up(request)
             except MetaRefusalError as refusal:
                 self._world.counts["refused"] += 1
                 return answered(refusal.document(self.trace_id()), refusal.status)
 
         return guard
+
+    def strike(self, call: str, *customers: str) -> None:
+        """Let the faults that take nothing happen. Raises HangUpError or MetaRefusalError."""
+        faults = self._world.faults
+        if faults.strikes(FaultKind.DOWN, *customers, call=call):
+            raise HangUpError
+        if refused := faults.strikes(FaultKind.REFUSED, *customers, call=call):
+            raise MetaRefusalError(refused.code, "The simulator was asked to refuse this.")
 
     def trace_id(self) -> str:
         """A new `fbtrace_id`."""

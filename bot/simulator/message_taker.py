@@ -63,11 +63,18 @@ class MessageTaker:
             self._world.feed.tell("typing", {"customer": customer.id})
         return {"success": True}
 
-    @staticmethod
-    def addressee(envelope: dict[str, Any]) -> str | None:
-        """Whom faults for one customer know the recipient by: the phone's digits or the BSUID."""
-        address = envelope.get("to") or envelope.get("recipient")
-        return address.removeprefix("+") if isinstance(address, str) else None
+    def addressee(self, envelope: dict[str, Any]) -> tuple[str, ...]:
+        """Whom a send is for, when it says: the phone's digits or the BSUID."""
+        to, recipient = envelope.get("to"), envelope.get("recipient")
+        if isinstance(to, str) and to:
+            return (to if BSUID.fullmatch(to) else self._digits(to),)
+        return (recipient,) if isinstance(recipient, str) and not to else ()
+
+    def reader(self, envelope: dict[str, Any]) -> tuple[str, ...]:
+        """Whose message a read mark is for, when there is such a message."""
+        wamid = envelope.get("message_id")
+        customer = self._world.customers.owner(wamid) if isinstance(wamid, str) else None
+        return (customer.id,) if customer else ()
 
     def _check_number(self) -> None:
         if self._world.account.status != "CONNECTED":
@@ -91,15 +98,18 @@ class MessageTaker:
         return customer
 
     def _phone(self, address: str) -> str:
-        """The digits. Meta may take a number without "+" for one of the business's own country (WHATSAPP.md 4.1)."""
-        own = address.startswith("+")
-        digits = address[1:] if own else self._world.settings.country_code + address
+        """The digits, unless the number may not be written to. Raises MetaRefusalError."""
+        digits = self._digits(address)
         if digits == "".join(filter(str.isdigit, self._world.settings.display_phone_number)):
             raise MetaRefusalError(131021, "Recipient phone number is the sender's own.")
         allowed = self._world.account.allowed
         if allowed is not None and digits not in allowed:
             raise MetaRefusalError(131030, "Recipient phone number not in allowed list of this test number.")
         return digits
+
+    def _digits(self, address: str) -> str:
+        """Meta may take a number without "+" for one of the business's own country (WHATSAPP.md 4.1)."""
+        return address[1:] if address.startswith("+") else self._world.settings.country_code + address
 
     def _check_customer(self, customer: Customer, send: Send, now: int) -> None:
         if send.by_bsuid and self._world.account.allowed is not None:
@@ -144,7 +154,7 @@ class MessageTaker:
             contact["wa_id"] = customer.phone
         message = {"id": wamid}
         if send.is_template:
-            held = self._world.faults.strikes(FaultKind.HELD, customer.id if customer else None)
+            held = self._world.faults.strikes(FaultKind.HELD, *([customer.id] if customer else []))
             message["message_status"] = "held_for_quality_assessment" if held else "accepted"
         return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}
 

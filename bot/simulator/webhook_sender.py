@@ -16,7 +16,7 @@ import aiohttp
 from bot.simulator.account import Account
 from bot.simulator.faults import FaultKind, Faults
 from bot.simulator.settings import SimulatorSettings
-from bot.simulator.webhook_events import WebhookEvent, signature, webhook_body
+from bot.simulator.webhook_events import MESSAGE_LISTS, WebhookEvent, signature, webhook_body
 from database.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -74,15 +74,15 @@ class WebhookSender:
         """Have updates posted, in this order as far as the faults allow; an account without subscription gets none."""
         if self._account.subscribed is None:
             return
-        shuffle = self._faults.strikes(FaultKind.WEBHOOK_SHUFFLE)
+        shuffle = self._faults.strikes(FaultKind.WEBHOOK_SHUFFLE, *_customers(events))
         ordered = list(events)
         if shuffle:
             self._dice.shuffle(ordered)
         for event in ordered:
-            delay = self._faults.strikes(FaultKind.WEBHOOK_DELAY)
+            delay = self._faults.strikes(FaultKind.WEBHOOK_DELAY, event.customer_id)
             seconds = delay.seconds if delay else 0.0
             seconds += self._dice.uniform(0, shuffle.seconds) if shuffle and shuffle.seconds else 0.0
-            duplicate = self._faults.strikes(FaultKind.WEBHOOK_DUPLICATE)
+            duplicate = self._faults.strikes(FaultKind.WEBHOOK_DUPLICATE, event.customer_id)
             for copy in [replace(event, alone=True)] * duplicate.times if duplicate else [event]:
                 self._outstanding += 1
                 self._settled.clear()
@@ -100,10 +100,15 @@ class WebhookSender:
         return {str(status): number for status, number in self.answers.items()}
 
     async def post_body(self, body: bytes, headers: dict[str, str] | None = None) -> int:
-        """Post bytes once, signed unless `headers` bring a signature; the HTTP status, or 0 without an answer."""
+        """Post bytes once to where messages go, signed unless `headers` bring a signature.
+
+        The HTTP status, or 0 without an answer.
+        """
+        return await self._post(self._address("messages"), body, headers)
+
+    async def _post(self, url: str, body: bytes, headers: dict[str, str] | None = None) -> int:
         signed = {"Content-Type": "application/json"}
         signed["X-Hub-Signature-256"] = signature(self._settings.app_secret, body)
-        url = self._settings.webhook_url
         try:
             # aiohttp warns of larger bytes: it would send them in one piece.
             sent = body if len(body) < LARGE_BODY else io.BytesIO(body)
@@ -122,8 +127,13 @@ class WebhookSender:
         try:
             async with self._session.get(url, params=query) as answer:
                 return answer.status == HTTP_OK and await answer.text() == challenge
-        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError):
             return False
+
+    def _address(self, list_name: str) -> str:
+        """An account's own callback is for messages; all else goes to the app's (WHATSAPP.md 1.7)."""
+        own = (self._account.subscribed or {}).get("override_callback_uri")
+        return own if own and list_name in MESSAGE_LISTS else self._settings.webhook_url
 
     def _enqueue(self, event: WebhookEvent) -> None:
         # Copies go to lanes in turn, so that they meet in the business's door.
@@ -141,16 +151,18 @@ class WebhookSender:
         while True:
             await lane.filled.wait()
             events, body = self._fitting(lane)
-            if self._faults.strikes(FaultKind.WEBHOOK_FORGED):
-                await self.post_body(body, {"X-Hub-Signature-256": signature("a stranger's secret", body)})
-            if await self._delivered(body):
+            if self._faults.strikes(FaultKind.WEBHOOK_FORGED, *_customers(events)):
+                forged = {"X-Hub-Signature-256": signature("a stranger's secret", body)}
+                await self._post(self._address(events[0].list_name), body, forged)
+            if await self._delivered(body, events):
                 self._arrived(events)
             else:
                 self._start(self._retry(body, events), "webhook retry")
 
-    async def _delivered(self, body: bytes) -> bool:
+    async def _delivered(self, body: bytes, events: Sequence[WebhookEvent]) -> bool:
         """Post; whether the business's 200 was heard."""
-        return await self.post_body(body) == HTTP_OK and not self._faults.strikes(FaultKind.WEBHOOK_UNHEARD)
+        status = await self._post(self._address(events[0].list_name), body)
+        return status == HTTP_OK and not self._faults.strikes(FaultKind.WEBHOOK_UNHEARD, *_customers(events))
 
     def _fitting(self, lane: _Lane) -> tuple[list[WebhookEvent], bytes]:
         """The next updates and their body, which is never over WhatsApp's limit unless one update alone is."""
@@ -167,7 +179,11 @@ class WebhookSender:
     def _taken(self, lane: _Lane) -> list[WebhookEvent]:
         events = [lane.waiting.popleft()]
         while lane.waiting and len(events) < min(self._settings.webhook_batch, MOST_UPDATES):
-            if events[0].alone or lane.waiting[0].alone:
+            if (
+                events[0].alone
+                or lane.waiting[0].alone
+                or _about_messages(events[0]) != _about_messages(lane.waiting[0])
+            ):
                 break
             events.append(lane.waiting.popleft())
         if not lane.waiting:
@@ -179,7 +195,7 @@ class WebhookSender:
         while self._clock.monotonic() - began < self._settings.retry_for_seconds:
             if pause:
                 await self._clock.sleep(pause * self._dice.uniform(0.5, 1.0))
-            if await self._delivered(body):
+            if await self._delivered(body, events):
                 self._arrived(events)
                 return
             pause = min(pause * 2 or self._settings.retry_first_seconds, self._settings.retry_max_seconds)
@@ -201,3 +217,11 @@ class WebhookSender:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _customers(events: Sequence[WebhookEvent]) -> set[str]:
+    return {event.customer_id for event in events}
+
+
+def _about_messages(event: WebhookEvent) -> bool:
+    return event.list_name in MESSAGE_LISTS

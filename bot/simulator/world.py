@@ -34,10 +34,10 @@ class World:
         self.dice = dice
         self.began_at = clock.now()
         self.account = Account.of(settings)
-        self.faults = Faults(dice)
         self.feed = Feed()
         self.media = MediaStore(settings.keep_media_bytes)
         self.customers = Customers(settings.keep_customers, settings.keep_messages)
+        self.faults = Faults(dice, self.customers.names)
         self.templates = TemplateShelf(reviewed_at_once=settings.templates_reviewed)
         self.rate = NumberRate(clock, settings.number_rate)
         self.webhooks = WebhookSender(settings, clock, dice, self.faults, self.account)
