@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bot.settings import is_loopback
 from bot.simulator.account import MANAGEMENT, MESSAGING
-from bot.simulator.graph_door import GraphDoor, answered, no_such_object
+from bot.simulator.graph_door import GraphDoor, answered, no_such_object, read_object
 from bot.simulator.refusals import MetaRefusalError
 from bot.simulator.world import World
 
@@ -74,11 +75,14 @@ class AccountApi:
     async def _subscribe(self, request: web.Request) -> web.StreamResponse:
         """With `override_callback_uri` Meta tries the handshake there; an answer that is not the challenge refuses."""
         self._check_account(request)
-        asked = await request.json() if request.can_read_body and request.content_type == "application/json" else {}
+        has_json = request.can_read_body and request.content_type == "application/json"
+        asked = await read_object(request) if has_json else {}
         uri, token = asked.get("override_callback_uri"), asked.get("verify_token")
         if uri is not None:
-            if not isinstance(uri, str) or not isinstance(token, str) or not urlsplit(uri).netloc:
+            if not isinstance(uri, str) or not isinstance(token, str):
                 raise MetaRefusalError(100, "override_callback_uri and verify_token are required together.")
+            if not _on_this_machine(uri):
+                raise MetaRefusalError(100, "The simulator calls no other machine: name a loopback address.")
             if not await self._world.webhooks.handshake(uri, token):
                 raise MetaRefusalError(
                     100, "The callback URL or verify token couldn't be validated: the challenge did not come back."
@@ -140,6 +144,11 @@ class AccountApi:
         app = {"link": link, "name": settings.app_name, "id": settings.app_id}
         return [{"whatsapp_business_api_data": app} | subscribed]
 
+    def _callbacks(self) -> dict[str, str]:
+        """Where the number's messages are posted: the account's own address goes before the app's."""
+        own = (self._world.account.subscribed or {}).get("override_callback_uri")
+        return {"application": self._world.settings.webhook_url} | ({"whatsapp_business_account": own} if own else {})
+
     def _number(self) -> dict[str, Any]:
         settings, account = self._world.settings, self._world.account
         return {
@@ -154,7 +163,7 @@ class AccountApi:
             "throughput": {"level": account.throughput_level},
             "account_mode": "LIVE" if account.allowed is None else "SANDBOX",
             "is_official_business_account": False,
-            "webhook_configuration": {"application": settings.webhook_url},
+            "webhook_configuration": self._callbacks(),
             "whatsapp_business_manager_messaging_limit": "TIER_2K",
         }
 
@@ -178,6 +187,14 @@ class AccountApi:
 def _fields(request: web.Request, standard: tuple[str, ...]) -> list[str]:
     asked = request.query.get("fields")
     return list(standard) if not asked else [name.strip() for name in asked.split(",") if name.strip()]
+
+
+def _on_this_machine(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in {"http", "https"} and is_loopback(parts.hostname or "")
+    except ValueError:
+        return False
 
 
 def _chosen(facts: dict[str, Any], names: list[str], empty: frozenset[str]) -> dict[str, Any]:

@@ -57,7 +57,9 @@ class StatusReporter:
         if taken.customer is None:
             return
         events = self._events(taken, taken.customer, self._fate(taken, taken.customer))
-        if events and await self._world.webhooks.post_body(webhook_body(self._world.settings, events)) != HTTP_OK:
+        if not events or self._world.account.subscribed is None:
+            return
+        if await self._world.webhooks.post_body(webhook_body(self._world.settings, events)) != HTTP_OK:
             self._world.webhooks.post(events)
 
     async def close(self) -> None:

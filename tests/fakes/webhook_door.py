@@ -30,6 +30,7 @@ class WebhookDoor:
         door = cls(app_secret)
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_post("/webhooks/whatsapp", door._take)
+        app.router.add_get("/webhooks/whatsapp", door._shake_hands)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -52,6 +53,10 @@ class WebhookDoor:
         """Return when so many POSTs have come."""
         async with self._came:
             await self._came.wait_for(lambda: len(self.bodies) >= number)
+
+    @staticmethod
+    async def _shake_hands(request: web.Request) -> web.Response:
+        return web.Response(text=request.query["hub.challenge"])
 
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()

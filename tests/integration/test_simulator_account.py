@@ -11,8 +11,8 @@ from bot.simulator.faults import FaultKind
 from bot.simulator.settings import SimulatorSettings
 from bot.simulator.simulator import Simulator
 from tests.fakes.fake_clock import FakeClock
-
-ACCOUNT = "102290129340398"
+from tests.fakes.webhook_door import WebhookDoor
+from tests.fakes.whatsapp_business import ACCOUNT, MARIA, NUMBER, TOKEN, code, open_business
 
 
 class Owner:
@@ -110,6 +110,56 @@ async def test_an_own_callback_must_return_the_challenge():
             assert answer["data"][0]["override_callback_uri"] == uri
     finally:
         await runner.cleanup()
+
+
+async def test_an_own_callback_gets_the_messages():
+    """What customers write and what became of sends goes to the account's own address, all else to the app's."""
+    template = {"name": "hello_world", "language": "en_US", "status": "PAUSED"}
+    async with WebhookDoor.open("secret") as own, open_business() as meta:
+        asked = {"override_callback_uri": own.url, "verify_token": "verify"}
+        assert (await meta.ask("POST", f"{ACCOUNT}/subscribed_apps", json=asked))[0] == 200
+        _, number = await meta.ask("GET", f"{NUMBER}?fields=webhook_configuration")
+        assert number["webhook_configuration"] == {"application": meta.door.url, "whatsapp_business_account": own.url}
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.decide_template(**template)
+        await meta.text()
+        meta.simulator.faults.set(FaultKind.STATUS_FIRST, next=1)
+        await meta.text()
+        await meta.simulator.webhooks_settled()
+        assert [message["text"]["body"] for message in own.items("messages")] == ["Hi"]
+        assert [status["status"] for status in own.items("statuses")] == ["sent", "delivered", "read"] * 2
+        assert [value["event"] for value in meta.door.values()] == ["PAUSED"]
+        assert (await meta.ask("POST", f"{ACCOUNT}/subscribed_apps"))[0] == 200
+        await meta.simulator.customer_says(MARIA, "Here again")
+        await meta.simulator.webhooks_settled()
+        assert [message["text"]["body"] for message in meta.door.items("messages")] == ["Here again"]
+
+
+@pytest.mark.parametrize("uri", ["https://example.com/hook", "http://[x", "ftp://127.0.0.1/", "", 7])
+async def test_no_other_machine_is_called(uri):
+    """A callback beyond this machine is refused, and so is what is no address."""
+    async with open_business() as meta:
+        asked = {"override_callback_uri": uri, "verify_token": "verify"}
+        assert code(await meta.ask("POST", f"{ACCOUNT}/subscribed_apps", json=asked)) == 100
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'"on"'])
+async def test_a_subscription_is_an_object_or_nothing(body):
+    """Anything else in the body is refused as Meta refuses it."""
+    headers = TOKEN | {"Content-Type": "application/json"}
+    async with open_business() as meta:
+        url = f"{meta.simulator.url}/v26.0/{ACCOUNT}/subscribed_apps"
+        async with meta.session.post(url, data=body, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, 100)
+
+
+async def test_without_a_subscription_statuses_stay_away_too():
+    """Also those that would come before the answer."""
+    async with open_business(subscribed=False, check_window=False) as meta:
+        meta.simulator.faults.set(FaultKind.STATUS_FIRST, next=1)
+        assert code(await meta.text()) == 0
+        await meta.simulator.webhooks_settled()
+        assert meta.door.bodies == []
 
 
 PATHS = ["777", ACCOUNT, f"{ACCOUNT}/phone_numbers", f"{ACCOUNT}/subscribed_apps"]
