@@ -7,7 +7,7 @@ from bot.simulator.faults import FaultKind
 from bot.simulator.rate_rules import PairRate
 from bot.simulator.refusals import MetaRefusalError
 from bot.simulator.send_fields import Send, Shelves
-from bot.simulator.send_rules import read_send
+from bot.simulator.send_rules import check_product, read_send
 from bot.simulator.status_reporter import Taken
 from bot.simulator.world import World, new_wamid
 
@@ -44,6 +44,8 @@ class MessageTaker:
 
     def mark_read(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """Mark a customer's message and all before it as read; show "typing" if asked. Raises MetaRefusalError."""
+        self._check_number()
+        check_product(envelope)
         wamid, typing = envelope.get("message_id"), envelope.get("typing_indicator")
         customer = self._world.customers.owner(wamid) if isinstance(wamid, str) else None
         bubble = self._world.customers.bubble(str(wamid))

@@ -18,8 +18,7 @@ OBJECTS = {"location": location, "reaction": reaction}
 
 def read_send(envelope: dict[str, Any], shelves: Shelves) -> Send:
     """Check a send. Raises MetaRefusalError."""
-    if envelope.get("messaging_product") != "whatsapp":
-        raise MetaRefusalError(100, "The parameter messaging_product is required.")
+    check_product(envelope)
     if envelope.get("recipient_type", "individual") != "individual":
         raise MetaRefusalError(100, "recipient_type must be individual.")
     address, by_bsuid = _address(envelope)
@@ -34,6 +33,12 @@ def read_send(envelope: dict[str, Any], shelves: Shelves) -> Send:
         identity=optional_text(envelope.get("recipient_identity_key_hash"), "recipient_identity_key_hash", 256),
     )
     return _with_content(send, envelope, shelves)
+
+
+def check_product(envelope: dict[str, Any]) -> None:
+    """What everything that is posted to a number must say. Raises MetaRefusalError."""
+    if envelope.get("messaging_product") != "whatsapp":
+        raise MetaRefusalError(100, "The parameter messaging_product is required.")
 
 
 def _with_content(send: Send, envelope: dict[str, Any], shelves: Shelves) -> Send:

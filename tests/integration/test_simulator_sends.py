@@ -209,6 +209,36 @@ async def test_what_is_told_follows_the_kind():
         assert meta.statuses()[1:] == ["sent", "delivered", "read", "played"]
 
 
+async def test_a_list_keeps_its_descriptions():
+    """A row's description is on the phone, and comes back when the row is chosen; a row without has none."""
+    described, plain = {"id": "s", "title": "Small", "description": "For one"}, {"id": "l", "title": "Large"}
+    async with open_business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        kind, content = menu({"title": "Sizes", "rows": [described, plain]})
+        _, answer = await meta.send(kind, content)
+        wamid = answer["messages"][0]["id"]
+        [*_, bubble] = meta.simulator.conversation(MARIA)
+        assert bubble.shown(MARIA)["buttons"] == [described, plain | {"description": ""}]
+        for row in (described, plain):
+            await meta.simulator.customer_presses(MARIA, row["id"], quoted=wamid)
+        await meta.simulator.webhooks_settled()
+        assert [message["interactive"]["list_reply"] for message in meta.door.items("messages")[1:]] == [
+            described,
+            plain,
+        ]
+
+
+@pytest.mark.parametrize(("change", "expected"), [({"messaging_product": "telegram"}, 100), ({}, 0)])
+async def test_a_read_mark_says_what_it_is_for(change, expected):
+    """Like a send it names the product, and a number that is not registered marks nothing."""
+    async with open_business() as meta:
+        wamid = await meta.simulator.customer_says(MARIA, "Hi")
+        mark = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid} | change
+        assert code(await meta.ask("POST", "777/messages", json=mark)) == expected
+        meta.simulator.account.status = "PENDING"
+        assert code(await meta.ask("POST", "777/messages", json=mark)) == 133010
+
+
 @pytest.mark.parametrize("typing", [{"type": "audio"}, "text"])
 async def test_typing_is_of_type_text(typing):
     """Anything else is refused."""
