@@ -64,7 +64,7 @@ class BurstResponder:
             return reply
         began = time.perf_counter()
         memory = await self._memory.summarized(burst, use_model=reply.error is None)
-        facts = new_facts((*reply.effects.new_facts, *stated_facts(newest(burst.texts))), burst.facts)
+        facts = new_facts((*reply.effects.new_facts, *stated_facts(newest(burst.texts), reply.language)), burst.facts)
         return replace(
             reply,
             effects=replace(reply.effects, summary=memory.summary, new_facts=facts),
