@@ -13,7 +13,7 @@ pytestmark = pytest.mark.blocking_allowed  # starts processes
 async def test_both_designs_answer_the_crowd():
     """Everybody is answered once by both, from the same knowledge; the table has a column for each."""
     subject = lighthouses(40, 40)
-    play = Play(3, 3.0, 10.0, 1, Typing("the test", ((), (2.0,))), subject.questions)
+    play = Play(3, 8.0, 10.0, 1, Typing("the test", ((), (2.0,))), subject.questions)
     both = await run(play, subject)
     for figures in both:
         assert figures.spoken.questions

@@ -62,8 +62,7 @@ async def concierge(server: Server, simulator: Simulator, play: Play, subject: S
         "SELECT m.wamid AS asked, o.wamid AS said, t.outcome AS outcome FROM messages m"
         " JOIN outbox o ON o.turn_id = m.turn_id JOIN turns t ON t.id = m.turn_id WHERE m.status = 'answered'"
     )
-    answered = {row["asked"]: row["said"] for row in rows}
-    found = {row["said"] for row in rows if row["outcome"] == "answered"}
+    answered, found = replies_of(rows)
     locks = tuple(
         (name, quantile(before, after, key, 0.5), quantile(before, after, key, 0.99))
         for name, key in (
@@ -72,6 +71,12 @@ async def concierge(server: Server, simulator: Simulator, play: Play, subject: S
         )
     )
     return _figures(simulator, spoken, answered, found, locks, memory)
+
+
+def replies_of(rows: list[dict[str, Any]]) -> tuple[dict[str, str], set[str]]:
+    """Message → reply, and the replies that found something; a reply that no phone got answers nothing."""
+    sent = [row for row in rows if row["said"] is not None]
+    return {row["asked"]: row["said"] for row in sent}, {row["said"] for row in sent if row["outcome"] == "answered"}
 
 
 async def plain(server: Server, simulator: Simulator, play: Play, subject: Subject, clock: Clock) -> Figures:

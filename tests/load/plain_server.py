@@ -42,6 +42,7 @@ from vectorstore.wordllama_embedder import WordLlamaEmbedder
 WINDOW_SECONDS = 3.0
 FETCH = 50
 HISTORY_LINES = 20
+OWN = "plain-"  # the ids of its uploads begin so: they have vectors, and no text that could be shown
 
 
 class PlainKnowledge:
@@ -64,7 +65,7 @@ class PlainKnowledge:
         name = Collection(business_id, self._embedder.name).name
         by_vector = dict(await asyncio.to_thread(self._store.query, name, vector, FETCH))
         by_words = dict(await self._words.search(business_id, query, FETCH))
-        ranking = fused(by_vector, by_words)[:limit]
+        ranking = ranked(by_vector, by_words, limit)
         read = await self._database.read(live_chunks(business_id, [key for key, _ in ranking], self._embedder.name))
         chunks = {chunk.id: chunk for chunk in read}
         return [_passage(chunks[key], score, vector) for key, score in ranking if key in chunks]
@@ -72,9 +73,15 @@ class PlainKnowledge:
     async def add(self, texts: list[str], number: int) -> None:
         """What an upload costs at least: embed, and one `add` for the whole document."""
         vectors = await self._embedder.embed(texts)
-        ids = [f"plain-{number}-{row}" for row in range(len(texts))]
+        ids = [f"{OWN}{number}-{row}" for row in range(len(texts))]
         name = Collection(os.environ["BUSINESS_ID"], self._embedder.name).name
         await asyncio.to_thread(self._store.add, name, self._embedder.name, ids, vectors)
+
+
+def ranked(by_vector: dict[str, float], by_words: dict[str, float], limit: int) -> list[tuple[str, float]]:
+    """(key, score), best first, without what was uploaded here, which takes nobody's place."""
+    known = {key: score for key, score in by_vector.items() if not key.startswith(OWN)}
+    return fused(known, by_words)[:limit]
 
 
 @dataclass(slots=True)

@@ -3,13 +3,15 @@
 import random
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
 import pytest
 
 from tests.load import timings
-from tests.load.designs import at_share, quantile
+from tests.load.designs import at_share, quantile, replies_of
 from tests.load.knowledge import lighthouses
 from tests.load.memory import Memory
+from tests.load.plain_server import OWN, ranked
 
 WAIT = ("concierge_vector_lock_wait_seconds", "query")
 FOREVER = float("inf")
@@ -61,3 +63,19 @@ def test_lighthouses_know_their_answers():
     assert "lighthouse 0001-00 burns" in subject.files[1][1]
     assert len(subject.upload) == 40
     assert not any(text in content for text in subject.upload for _, content in subject.files)
+
+
+def test_a_reply_that_was_not_sent_answers_nothing():
+    """What WhatsApp gave no id for counts as unanswered."""
+    rows: list[dict[str, Any]] = [
+        {"asked": "a", "said": "1", "outcome": "answered"},
+        {"asked": "b", "said": None, "outcome": "answered"},
+        {"asked": "c", "said": "2", "outcome": "no_answer"},
+    ]
+    assert replies_of(rows) == ({"a": "1", "c": "2"}, {"1"})
+
+
+def test_the_plain_designs_own_uploads_take_no_place():
+    """What it cannot show does not push out what it can."""
+    by_vector = {f"{OWN}1-{row}": 0.9 for row in range(5)} | {"near": 0.8, "far": 0.1}
+    assert {key for key, _ in ranked(by_vector, {"far": 1.0}, 2)} == {"near", "far"}
