@@ -26,7 +26,7 @@ async def measure_document(stage: Stage) -> None:
         upload = await _upload(stage, session, 0)
         if upload.expected is not Expected.THERE:
             raise CommandError("The server takes no documents.")
-        document = await _followed(stage, session, upload.filename)
+        document = await _followed(stage, session, upload)
     if document is None or document["status"] != "ready":
         raise CommandError("The server could not read a plain document.")
     stage.diary.pieces = document["chunks_count"]
@@ -39,23 +39,30 @@ async def keep_shelves(stage: Stage) -> None:
     async with stage.server.api() as session:
         while not stage.over.is_set():
             number += 1
+            kills = stage.diary.kills["server"]
             upload = await _upload(stage, session, number)
-            document = await _followed(stage, session, upload.filename)
+            document = await _followed(stage, session, upload)
+            upload = replace(upload, kills=stage.diary.kills["server"] - kills)
             if document is not None and number % 4 == 0:
                 upload = replace(upload, expected=await _delete(session, document["id"]))
             stage.diary.uploads.append(upload)
             await stage.clock.sleep(1.0)
 
 
-async def listen(stage: Stage) -> None:
-    """How long the server takes to say that it lives, again and again; the diary keeps what a killed one left out."""
-    timeout = aiohttp.ClientTimeout(total=30)
+async def listen(stage: Stage, patience_seconds: float = 30.0) -> None:
+    """How long the server takes to say that it lives, again and again; the diary leaves out what a killed one took.
+
+    Who says nothing within `patience_seconds` has stood still for so long.
+    """
+    timeout = aiohttp.ClientTimeout(total=patience_seconds)
     async with aiohttp.ClientSession(stage.server.url, timeout=timeout) as session:
         while not stage.over.is_set():
             began, kills = stage.clock.monotonic(), stage.diary.kills["server"]
             with suppress(aiohttp.ClientError, OSError):
-                async with session.get("/health/live") as answer:
-                    await answer.read()
+                # a time-out is an OSError, too; that nobody listens is a kill's trace, or found by its exit code
+                with suppress(TimeoutError):
+                    async with session.get("/health/live") as answer:
+                        await answer.read()
                 if stage.diary.kills["server"] == kills:
                     stage.diary.waits.append(stage.clock.monotonic() - began)
             await stage.clock.sleep(LISTEN_SECONDS)
@@ -77,21 +84,30 @@ async def _upload(stage: Stage, session: aiohttp.ClientSession, number: int) -> 
     filename = f"lamps-{stage.options.seed}-{number:04d}.md"
     form = aiohttp.FormData()
     form.add_field("files", text.encode(), filename=filename, content_type="text/markdown")
+    kills = stage.diary.kills["server"]
     try:
         async with session.post(DOCUMENTS, data=form, timeout=TIMEOUT) as answer:
             taken = answer.status == HTTP_ACCEPTED
-            return Upload(filename, Expected.THERE if taken else Expected.GONE, facts)
     except (aiohttp.ClientError, TimeoutError, OSError):
         return Upload(filename, Expected.EITHER, facts)
+    if not taken and stage.diary.kills["server"] == kills:
+        stage.diary.refused.append(f"{filename} was refused: the server answered {answer.status}")
+    return Upload(filename, Expected.THERE if taken else Expected.GONE, facts)
 
 
-async def _followed(stage: Stage, session: aiohttp.ClientSession, filename: str) -> dict[str, Any] | None:
-    """The document once it was read, over as many restarts as it takes; None when it is over before that."""
+async def _followed(stage: Stage, session: aiohttp.ClientSession, upload: Upload) -> dict[str, Any] | None:
+    """The document once it was read, over as many restarts as it takes; None when it is over before that.
+
+    Nobody waits for a document that the server did not promise and does not show.
+    """
     give_up_at = stage.clock.monotonic() + READ_SECONDS
     while stage.clock.monotonic() < give_up_at and not stage.over.is_set():
         with suppress(aiohttp.ClientError, TimeoutError, OSError):
-            for document in await listed(session):
-                if document["filename"] == filename and document["status"] in ENDS:
+            there = [document for document in await listed(session) if document["filename"] == upload.filename]
+            if not there and upload.expected is not Expected.THERE:
+                return None
+            for document in there:
+                if document["status"] in ENDS:
                     return document
         await stage.clock.sleep(LOOK_SECONDS)
     return None

@@ -1,42 +1,49 @@
 """The promises that an owner is given, each judged by what could be seen from outside."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.chaos.evidence import Evidence, Line, Shelved
+from bot.chaos.silences import may_be_closed, may_stay
 from bot.chaos.stage import Diary, Expected, Upload
 
 WINDOW_MS = 24 * 3600 * 1000
 STANDSTILL_SECONDS = 1.0
+TOLERANCE = 0.5  # of a message: how much sooner than the one before it may have been on its way
 DEATHS = 3  # so often the server may die over a document before it gives the document up
 ARRIVED = frozenset({"accepted", "sent", "delivered", "read", "played"})
-UNSENT = frozenset({"cancelled", "held"})
-MAY_STAY = frozenset({"opted_out", "with_person", "blocked", "too_old", "window_closed"})
-CLOSED_REASONS = frozenset(
-    {
-        "unsupported", "with_person", "opted_out", "blocked", "rate_limited", "too_old", "revoked", "not_for_us",
-        "no_reply_needed",
-    }
-)  # fmt: skip
+PAIR_SECONDS, PAIR_BURST = 6.0, 45  # WHATSAPP.md 6: what one customer may be sent
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One promise in the owner's words: how often it was put to the test, and each time it was broken."""
+    """One promise in the owner's words: how often it was put to the test, and each time it was broken.
+
+    A run in which a `core` promise was never put to the test proves nothing.
+    """
 
     promise: str
     tested: int
     unit: str
     note: str
     broken: tuple[str, ...] = ()
+    core: bool = False
 
     @property
     def word(self) -> str:
         """For the table."""
         if self.broken:
             return "BROKEN"
-        return "kept" if self.tested else "not tested"
+        if self.tested:
+            return "kept"
+        return "NOT TESTED" if self.core else "not tested"
+
+    @property
+    def holds(self) -> bool:
+        """Whether the run as a whole may be called a success."""
+        return not self.broken and (self.tested > 0 or not self.core)
 
 
 def judged(evidence: Evidence) -> list[Verdict]:
@@ -55,26 +62,32 @@ def nothing_is_lost(evidence: Evidence) -> Verdict:
     kills = sum(evidence.diary.kills.values())
     doubled = evidence.struck.get("webhook_duplicate", 0)
     note = f"over {kills} kills; {doubled} webhooks came twice, more came late or mixed up"
-    return Verdict("What reaches us is never lost", len(written), "messages", note, tuple(broken))
+    return Verdict("What reaches us is never lost", len(written), "messages", note, tuple(broken), core=True)
 
 
 def one_end(evidence: Evidence) -> Verdict:
-    """Answered by a turn, or closed for a reason."""
+    """Answered by a turn, or closed for the reason that its customer gave us."""
     inbound = [line for line in evidence.lines if line.inbound]
-    broken = [f"{_name(line)} is {line.status} ({line.reason})" for line in inbound if not _ended(line)]
+    broken = [f"{_name(line)} is {line.status} ({line.reason})" for line in inbound if not _ended(evidence, line)]
     closed = sum(line.status == "closed" for line in inbound)
     note = f"{len(inbound) - closed} answered, {closed} closed with a reason"
-    return Verdict("Every message ends with one answer or one reason", len(inbound), "messages", note, tuple(broken))
+    promise = "Every message ends with one answer or one reason"
+    return Verdict(promise, len(inbound), "messages", note, tuple(broken), core=True)
 
 
 def one_reply(evidence: Evidence) -> Verdict:
-    """Each turn that answered has one reply."""
+    """Each turn that answered has one reply, and no reply belongs to anything else: nobody is written to unasked."""
     asked = Counter(line.turn_id for line in evidence.lines if line.inbound and line.status == "answered")
     replied = Counter(line.turn_id for line in evidence.lines if not line.inbound)
     broken = [f"turn {turn} has {replied[turn]} replies" for turn in asked if replied[turn] != 1]
+    broken += [
+        f"{_name(line)} answers nothing (turn {line.turn_id})"
+        for line in evidence.lines
+        if not line.inbound and line.turn_id not in asked
+    ]
     bursts = sum(messages > 1 for messages in asked.values())
     note = f"{bursts} of them answered several messages at once"
-    return Verdict("What is asked together gets one reply", len(asked), "turns", note, tuple(broken))
+    return Verdict("What is asked together gets one reply", len(asked), "turns", note, tuple(broken), core=True)
 
 
 def arrives_once(evidence: Evidence) -> Verdict:
@@ -82,7 +95,8 @@ def arrives_once(evidence: Evidence) -> Verdict:
     phones = Counter(sent.wamid for sent in evidence.arrived)
     outbound = [line for line in evidence.lines if not line.inbound]
     books = {line.wamid for line in outbound if line.status in ARRIVED}
-    broken = [f"{_name(line)} never arrived: {line.status} ({line.reason})" for line in outbound if _missing(line)]
+    missing = [line for line in outbound if line.status not in ARRIVED and not may_stay(evidence, line)]
+    broken = [f"{_name(line)} never arrived: {line.status} ({line.reason})" for line in missing]
     broken += [f"{_name(line)} is on no phone" for line in outbound if line.wamid in books - phones.keys()]
     for sent in evidence.arrived:
         if sent.wamid not in books:
@@ -90,7 +104,8 @@ def arrives_once(evidence: Evidence) -> Verdict:
     broken += [f"{wamid} arrived {times} times" for wamid, times in phones.items() if times > 1]
     sends = sum(evidence.struck.get(kind, 0) for kind in ("refused", "down", "answer_lost", "answer_500"))
     note = f"{sends} sends met a fault (refused, lost, answered 500)"
-    return Verdict("Every reply arrives, and arrives once", len(outbound), "replies", note, tuple(broken))
+    promise = "Every reply arrives, and arrives once"
+    return Verdict(promise, len(outbound), "replies", note, tuple(broken), core=True)
 
 
 def stop_is_stop(evidence: Evidence) -> Verdict:
@@ -130,6 +145,20 @@ def window_is_kept(evidence: Evidence) -> Verdict:
     return Verdict("Nothing goes out after WhatsApp's 24 hours", late, "messages", note, tuple(broken))
 
 
+def pair_rate_is_kept(evidence: Evidence) -> Verdict:
+    """A message costs its customer six seconds, of which at most 45 messages' worth may be owed."""
+    owed_until: dict[str, float] = {}
+    broken, most, tested = [], 0, 0
+    for sent in sorted(evidence.arrived, key=lambda each: each.at):
+        owed_until[sent.customer] = max(owed_until.get(sent.customer, 0.0), sent.at / 1000) + PAIR_SECONDS
+        owed = math.ceil((owed_until[sent.customer] - sent.at / 1000) / PAIR_SECONDS - TOLERANCE)
+        most, tested = max(most, owed), tested + (owed >= PAIR_BURST)
+        if owed > PAIR_BURST:
+            broken.append(f"{sent.customer} was sent {owed} messages that are not paid for by time, at {sent.at}")
+    note = f"a customer was sent {most} more than one in 6 s at most; {PAIR_BURST} are allowed"
+    return Verdict("Nobody is sent more than WhatsApp allows", tested, "sends at the limit", note, tuple(broken))
+
+
 def documents_are_whole(evidence: Evidence) -> Verdict:
     """Uploaded means there with every piece, deleted means gone, whatever was killed meanwhile."""
     shelves = {document.filename: document for document in evidence.shelves}
@@ -141,6 +170,9 @@ def documents_are_whole(evidence: Evidence) -> Verdict:
     ours = {upload.filename for upload in evidence.diary.uploads}
     sample = [document for name, document in shelves.items() if name not in ours]
     broken += [f"{document.filename} is {document.status}" for document in sample if document.status != "ready"]
+    times = Counter(document.filename for document in evidence.shelves)
+    broken += [f"{filename} is there {count} times" for filename, count in times.items() if count > 1]
+    broken += evidence.diary.refused
     if not evidence.vectors_healthy:
         broken.append("the vector store did not heal")
     kills = evidence.diary.kills["vector store"]
@@ -184,6 +216,7 @@ JUDGES: tuple[Callable[[Evidence], Verdict], ...] = (
     arrives_once,
     stop_is_stop,
     window_is_kept,
+    pair_rate_is_kept,
     documents_are_whole,
     chat_goes_on,
     strangers_stay_out,
@@ -191,17 +224,10 @@ JUDGES: tuple[Callable[[Evidence], Verdict], ...] = (
 )
 
 
-def _ended(line: Line) -> bool:
+def _ended(evidence: Evidence, line: Line) -> bool:
     if line.status == "answered":
         return line.turn_id is not None
-    return line.status == "closed" and line.reason in CLOSED_REASONS
-
-
-def _missing(line: Line) -> bool:
-    """Whether a reply did not go although nothing forbade it."""
-    if line.status in ARRIVED:
-        return False
-    return line.status not in UNSENT or line.reason not in MAY_STAY
+    return line.status == "closed" and may_be_closed(evidence, line)
 
 
 def _shelf_fault(upload: Upload, document: Shelved | None, diary: Diary) -> str | None:
@@ -209,7 +235,7 @@ def _shelf_fault(upload: Upload, document: Shelved | None, diary: Diary) -> str 
         return "is not there any more" if upload.expected is Expected.THERE else None
     if upload.expected is Expected.GONE:
         return "was deleted, and is still there"
-    if document.status == "failed" and diary.kills["server"] >= DEATHS and not document.pieces and not document.found:
+    if document.status == "failed" and upload.kills >= DEATHS and not document.pieces and not document.found:
         return None  # nothing of it is shown, and its owner is told
     if document.status != "ready":
         return f"is {document.status}"
@@ -240,4 +266,6 @@ def table(verdicts: Iterable[Verdict]) -> str:
         lines += [f"BROKEN: {each.promise}: {fault}" for fault in each.broken[:5]]
         if len(each.broken) > 5:  # noqa: PLR2004 - as many as are shown
             lines.append(f"BROKEN: {each.promise}: and {len(each.broken) - 5} more")
+        if not each.holds and not each.broken:
+            lines.append(f"NOT TESTED: {each.promise}: without it this run proves nothing")
     return "\n".join(lines)

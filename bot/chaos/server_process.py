@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ STOP_SECONDS = 40.0
 LOOK_SECONDS = 0.05
 LAST_WORDS = 4_000
 HTTP_OK = 200
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class ServerProcess:
             self.process = await asyncio.create_subprocess_exec(
                 *self.prefix, sys.executable, "-m", "bot", "serve",
                 env=self.environment(), cwd=self.directory.parent, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=_ends_with_us(),
             )  # fmt: skip
 
     async def ready(self) -> None:
@@ -172,6 +175,23 @@ class ServerProcess:
     def api(self) -> aiohttp.ClientSession:
         """A session for the API."""
         return aiohttp.ClientSession(self.url, headers={"Authorization": f"Bearer {self.secrets.admin_token}"})
+
+
+def _ends_with_us() -> Callable[[], None] | None:
+    """For the child before it becomes the server: to be killed when the thread that started it ends, even by SIGKILL.
+
+    Only Linux can do that (prctl(2)); elsewhere a server outlives us when we are killed.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # after the fork it is too late to load anything
+
+    def bind() -> None:
+        prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return bind
 
 
 Started = TypeVar("Started", bound=ServerProcess)

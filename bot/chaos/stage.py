@@ -69,11 +69,15 @@ class Expected(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A document that was handed in. `facts` are questions that only it answers."""
+    """A document that was handed in. `facts` are questions that only it answers.
+
+    `kills` is how often the server was killed until the document was read.
+    """
 
     filename: str
     expected: Expected
     facts: tuple[str, ...]
+    kills: int = 0
 
 
 @dataclass(slots=True)
@@ -81,12 +85,14 @@ class Diary:
     """What everybody did, for the day of reckoning.
 
     `pieces` is what an undisturbed document has; `waits` are seconds until the server said that it lives;
-    `deaths` are exit codes of servers that nobody had killed.
+    `deaths` are exit codes of servers that nobody had killed; `refused` tells of documents
+    that a living server refused.
     """
 
     written: dict[str, Written] = field(default_factory=dict)
     stops: list[Stop] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     pieces: int = 0
     waits: list[float] = field(default_factory=list)
     strangers: Counter[str] = field(default_factory=Counter)

@@ -4,10 +4,12 @@ import asyncio
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from bot.chaos.customers import play
 from bot.chaos.evidence import Evidence, collect
@@ -16,7 +18,7 @@ from bot.chaos.promises import Verdict, judged, table
 from bot.chaos.stage import ChaosOptions, Stage, open_stage
 from bot.chaos.strangers import knock
 from bot.chaos.troubles import end_trouble, make_trouble
-from bot.commands.failures import Exit
+from bot.commands.failures import CommandError, Exit
 from bot.commands.printing import complain, say, say_json
 from database.clock import Clock
 
@@ -24,18 +26,15 @@ PROGRESS_SECONDS = 5.0
 
 
 async def chaos(options: ChaosOptions, clock: Clock, *, as_json: bool) -> Exit:
-    """Print the table; FAILED when a promise was broken, whose data and log are then kept to be looked at."""
+    """Print the table; data and log are kept to be looked at unless all was well or somebody ended it."""
     _stop_on_signals()
     complain("Starting a server of its own, beside a simulated WhatsApp, in a temporary directory ...")
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="concierge-chaos-"))
-    ended = Exit.INTERRUPTED
+    ended = Exit.FAILED
     try:
-        async with open_stage(options, clock, folder) as stage:
-            await perform(stage)
-            complain("Over. Waiting for the last replies, then looking at everything ...")
-            evidence = await collect(stage)
-        ended = report(options, evidence, as_json=as_json)
+        ended = await _judged_run(options, clock, folder, as_json=as_json)
     except asyncio.CancelledError:
+        ended = Exit.INTERRUPTED
         complain("Stopped; nothing was judged.")
     finally:
         if ended is Exit.FAILED:
@@ -43,6 +42,29 @@ async def chaos(options: ChaosOptions, clock: Clock, *, as_json: bool) -> Exit:
         else:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return ended
+
+
+async def _judged_run(options: ChaosOptions, clock: Clock, folder: Path, *, as_json: bool) -> Exit:
+    """A server that does not start, or an API that does not answer, is a promise broken like any other."""
+    evidence, faults = None, []
+    try:
+        async with open_stage(options, clock, folder) as stage:
+            await perform(stage)
+            complain("Over. Waiting for the last replies, then looking at everything ...")
+            evidence = await collect(stage)
+    except* (CommandError, aiohttp.ClientError, OSError) as found:
+        faults = list(_words(found))
+    if evidence is None:
+        return report_end(options, faults, as_json=as_json)
+    return report(options, evidence, as_json=as_json)
+
+
+def _words(fault: BaseException) -> Iterator[str]:
+    if isinstance(fault, BaseExceptionGroup):
+        for each in fault.exceptions:
+            yield from _words(each)
+    else:
+        yield str(fault) if isinstance(fault, CommandError) else f"{type(fault).__name__}: {fault}"
 
 
 def _stop_on_signals() -> None:
@@ -55,8 +77,9 @@ def _stop_on_signals() -> None:
         if task is not None and len(asked) == 1:
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+            loop.add_signal_handler(number, stop, number)
 
 
 async def perform(stage: Stage) -> None:
@@ -100,23 +123,39 @@ def _announce(options: ChaosOptions) -> None:
 
 
 def report(options: ChaosOptions, evidence: Evidence, *, as_json: bool) -> Exit:
-    """Judge and print; FAILED when a promise was broken."""
-    verdicts = judged(evidence)
-    kept = not any(verdict.broken for verdict in verdicts)
+    """Judge and print; FAILED when a promise was broken, or one of the first never put to the test."""
+    return _shown(options, evidence.diary.kills, evidence.struck, judged(evidence), as_json=as_json)
+
+
+def report_end(options: ChaosOptions, faults: Sequence[str], *, as_json: bool) -> Exit:
+    """When nothing could be looked at in the end: what stood in the way, as the one promise that was judged."""
+    note = "it did not start or did not answer; nothing else could be judged"
+    verdict = Verdict("The server comes back and answers", 1, "run", note, tuple(faults), core=True)
+    return _shown(options, {}, {}, [verdict], as_json=as_json)
+
+
+def _shown(
+    options: ChaosOptions,
+    kills: Mapping[str, int],
+    struck: Mapping[str, int],
+    verdicts: list[Verdict],
+    *,
+    as_json: bool,
+) -> Exit:
+    kept = all(verdict.holds for verdict in verdicts)
     if as_json:
-        say_json(_document(options, evidence, verdicts) | {"kept": kept})
+        run = {"kills": dict(kills), "faults": dict(struck)}
+        say_json(_document(options, verdicts) | run | {"kept": kept})
     else:
         say(table(verdicts))
     return Exit.OK if kept else Exit.FAILED
 
 
-def _document(options: ChaosOptions, evidence: Evidence, verdicts: list[Verdict]) -> dict[str, Any]:
+def _document(options: ChaosOptions, verdicts: list[Verdict]) -> dict[str, Any]:
     return {
         "seed": options.seed,
         "minutes": options.minutes,
         "customers": options.customers,
-        "kills": dict(evidence.diary.kills),
-        "faults": evidence.struck,
         "promises": [
             {
                 "promise": verdict.promise,

@@ -1,17 +1,21 @@
 """Each promise of `concierge chaos` is judged kept when it was kept, and broken when it was not."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from bot.chaos.customers import REMARKS
 from bot.chaos.evidence import Evidence, Line, Shelved
-from bot.chaos.promises import JUDGES, WINDOW_MS, Verdict, judged, table
-from bot.chaos.stage import Diary, Expected, Stop, Upload, Written
+from bot.chaos.promises import JUDGES, PAIR_BURST, WINDOW_MS, Verdict, judged, table
+from bot.chaos.stage import ChaosOptions, Diary, Expected, Stop, Upload, Written
+from bot.commands.chaos import report
+from bot.commands.failures import Exit
 from bot.simulator.customers import SentMessage
 
 NOON = 1_760_000_000_000
-ANN, BOB = "4915100000001", "4915100000002"
+ANN, BOB, CLEO, DAN, EVE = (f"491510000000{number}" for number in range(1, 6))
 
 
 def sent(wamid: str, customer: str, at: int) -> SentMessage:
@@ -28,14 +32,19 @@ def said(wamid: str, customer: str, turn: str, status: str = "read", reason: str
 
 @pytest.fixture
 def evidence() -> Evidence:
-    """Ann asks; Bob says stop, writes on into the silence, and says start; a document is there, another is gone."""
+    """Ann asks; Bob says stop, writes on into the silence, and says start; Cleo is late; Dan only makes a remark.
+
+    Eve has been sent as much as WhatsApp allows. A document is there, another is gone.
+    """
     diary = Diary(
         written={
             "a1": Written(ANN, "When?", NOON),
             "b1": Written(BOB, "stop", NOON),
             "b2": Written(BOB, "When?", NOON + 2_000),
             "b3": Written(BOB, "start", NOON + 5_000),
-            "c1": Written("4915100000003", "When?", NOON - 2 * WINDOW_MS, late=True),
+            "c1": Written(CLEO, "When?", NOON - 2 * WINDOW_MS, late=True),
+            "d1": Written(DAN, REMARKS[0], NOON),
+            **{f"e{number}": Written(EVE, "When?", NOON) for number in range(PAIR_BURST)},
         },
         stops=[Stop("b1", BOB, NOON + 5_000)],
         uploads=[Upload("here.md", Expected.THERE, ("lamp 1",)), Upload("gone.md", Expected.GONE, ("lamp 2",))],
@@ -51,9 +60,13 @@ def evidence() -> Evidence:
         asked("b2", BOB, "t3", "closed", "opted_out"),
         asked("b3", BOB, "t4"),
         said("r4", BOB, "t4"),
-        asked("c1", "4915100000003", None, "closed", "too_old"),
+        asked("c1", CLEO, None, "closed", "too_old"),
+        asked("d1", DAN, "t5", "closed", "no_reply_needed"),
     ]
+    for number in range(PAIR_BURST):
+        lines += [asked(f"e{number}", EVE, f"te{number}"), said(f"re{number}", EVE, f"te{number}")]
     arrived = [sent("r1", ANN, NOON + 500), sent("r2", BOB, NOON + 1_000), sent("r4", BOB, NOON + 6_000)]
+    arrived += [sent(f"re{number}", EVE, NOON + 500) for number in range(PAIR_BURST)]
     return Evidence(diary, lines, arrived, [Shelved("here.md", "ready", 40, 1)], log_lines=10)
 
 
@@ -103,6 +116,20 @@ SPOILED = {
     "a message has no end": (with_line(asked("a1", ANN, None, "received")), "is received"),
     "a message is closed without a reason": (with_line(asked("c1", ANN, None, "closed")), "is closed (None)"),
     "a message is answered by nobody": (with_line(asked("a1", ANN, None)), "is answered (None)"),
+    "a question was left out": (
+        with_line(asked("a1", ANN, None, "closed", "rate_limited")),
+        "is closed (rate_limited)",
+    ),
+    "a question was a remark": (with_line(asked("a1", ANN, "t1", "closed", "no_reply_needed")), "(no_reply_needed)"),
+    "a fresh message was too old": (with_line(asked("a1", ANN, None, "closed", "too_old")), "is closed (too_old)"),
+    "who never said stop has stopped": (with_line(asked("a1", ANN, "t1", "closed", "opted_out")), "(opted_out)"),
+    "start was not heard": (with_line(asked("b3", BOB, "t4", "closed", "opted_out")), "is closed (opted_out)"),
+    "nobody asked for a person": (
+        with_line(asked("a1", ANN, "t1", "closed", "with_person")),
+        "is closed (with_person)",
+    ),
+    "a reply comes from nowhere": (with_second(said("r9", ANN, "t9")), "answers nothing (turn t9)"),
+    "a reply has no turn": (with_second(replace(said("r9", ANN, ""), turn_id=None)), "answers nothing (turn None)"),
     "a burst has two replies": (with_second(said("r9", ANN, "t1")), "has 2 replies"),
     "a turn has no reply": (without("r1"), "turn t1 has 0 replies"),
     "a reply went twice": (with_sent(sent("r1-again", ANN, NOON + 900)), "sent twice"),
@@ -110,12 +137,22 @@ SPOILED = {
     "a reply is on no phone": (lambda evidence: replace(evidence, arrived=evidence.arrived[1:]), "is on no phone"),
     "a reply never went": (with_line(said("r1", ANN, "t1", "unconfirmed")), "never arrived: unconfirmed"),
     "a reply was held for no good reason": (with_line(said("r1", ANN, "t1", "held", "unconfirmed")), "never arrived"),
+    "a reply waits for nobody": (with_line(said("r1", ANN, "t1", "held", "with_person")), "never arrived: held"),
+    "a reply was blocked": (with_line(said("r1", ANN, "t1", "cancelled", "blocked")), "never arrived: cancelled"),
+    "a reply was stopped by nobody": (with_line(said("r1", ANN, "t1", "cancelled", "opted_out")), "never arrived"),
+    "a reply after start was stopped": (with_line(said("r4", BOB, "t4", "cancelled", "opted_out")), "never arrived"),
+    "Eve is sent too much": (with_sent(sent("r7", EVE, NOON + 600)), "46 messages that are not paid for"),
     "Bob hears from us": (with_sent(sent("r5", BOB, NOON + 3_000)), "2.0 s after we had confirmed the stop"),
-    "a late customer is answered": (with_sent(sent("r6", "4915100000003", NOON)), "outside the 24 hours"),
+    "a late customer is answered": (with_sent(sent("r6", CLEO, NOON)), "outside the 24 hours"),
     "a document is lost": (on_shelves(), "is not there any more"),
     "a document lost pieces": (on_shelves(Shelved("here.md", "ready", 39, 1)), "has 39 pieces of 40"),
     "a document is not found": (on_shelves(Shelved("here.md", "ready", 40, 0)), "is not found"),
     "a document never got ready": (on_shelves(Shelved("here.md", "indexing", 40, 1)), "is indexing"),
+    "a document is there twice": (
+        on_shelves(Shelved("here.md", "ready", 40, 1), Shelved("here.md", "ready", 40, 1)),
+        "here.md is there 2 times",
+    ),
+    "a document was refused": (with_diary(lambda diary: diary.refused.append("x.md was refused")), "x.md was refused"),
     "a deleted document is there": (
         on_shelves(Shelved("here.md", "ready", 40, 1), Shelved("gone.md", "ready", 40, 1)),
         "was deleted, and is still there",
@@ -140,8 +177,9 @@ def test_what_was_broken_is_said_to_be_broken(
 
 def test_a_reply_that_may_stay_is_not_missing(evidence: Evidence):
     """A reply that was cancelled because the customer said stop breaks nothing."""
-    cancelled = with_line(said("r1", ANN, "t1", "cancelled", "opted_out"))(evidence)
-    assert broken(replace(cancelled, arrived=cancelled.arrived[1:])) == {}
+    evidence.diary.written["b0"] = Written(BOB, "When?", NOON - 500)
+    lines = [*evidence.lines, asked("b0", BOB, "t0"), said("r0", BOB, "t0", "cancelled", "opted_out")]
+    assert broken(replace(evidence, lines=lines)) == {}
 
 
 def test_an_upload_that_nobody_confirmed_may_be_there_or_not(evidence: Evidence):
@@ -156,10 +194,23 @@ def test_an_upload_that_nobody_confirmed_may_be_there_or_not(evidence: Evidence)
 
 @pytest.mark.parametrize(("kills", "pieces", "kept"), [(3, 0, True), (2, 0, False), (3, 12, False)])
 def test_a_document_may_be_given_up_after_three_kills(evidence: Evidence, kills: int, pieces: int, *, kept: bool):
-    """Its owner is told, and nothing of it is shown; with fewer kills, or with a piece of it there, that is a fault."""
-    evidence.diary.kills["server"] = kills
+    """Three while it was read: with fewer, or with a piece of it there, that is a fault, whatever befell others."""
+    evidence.diary.kills["server"] = 9
+    evidence.diary.uploads[0] = replace(evidence.diary.uploads[0], kills=kills)
     given_up = replace(evidence, shelves=[Shelved("here.md", "failed", pieces, 0)])
     assert (broken(given_up) == {}) == kept
+
+
+def test_a_bot_that_never_answers_does_not_pass(evidence: Evidence, capsys: pytest.CaptureFixture[str]):
+    """What was closed was closed for a reason, but a run without a single reply shows nothing: exit code 1, and why."""
+    evidence.diary.written = {"d1": Written(DAN, REMARKS[0], NOON)}
+    evidence.diary.stops.clear()
+    silent = replace(evidence, lines=[asked("d1", DAN, "t5", "closed", "no_reply_needed")], arrived=())
+    assert broken(silent) == {}
+    assert report(ChaosOptions(), silent, as_json=False) is Exit.FAILED
+    assert "NOT TESTED: Every reply arrives, and arrives once" in capsys.readouterr().out
+    assert report(ChaosOptions(), silent, as_json=True) is Exit.FAILED
+    assert json.loads(capsys.readouterr().out)["kept"] is False
 
 
 def test_the_table_shows_the_first_faults_and_counts_the_rest():
