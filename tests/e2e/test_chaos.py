@@ -44,8 +44,8 @@ async def test_the_table_shows_every_promise_kept(tmp_path: Path):
     assert told["kept"] == (not broken)
     assert process.returncode == (Exit.OK if told["kept"] else Exit.FAILED)
     assert sum(told["kills"].values()) == 3
-    # on a busy machine nobody may have come as far as "stop"
-    assert sum(each["tested"] > 0 for each in told["promises"]) >= len(told["promises"]) - 1
+    # nobody chats so long as to reach WhatsApp's limit; on a busy machine nobody may have come as far as "stop"
+    assert sum(each["tested"] > 0 for each in told["promises"]) >= len(told["promises"]) - 2
     if told["kept"]:
         assert list(tmp_path.iterdir()) == []
 
@@ -72,18 +72,55 @@ async def test_what_is_broken_is_shown_as_broken(tmp_path: Path, capsys: pytest.
         assert shown.count("BROKEN") == 2
 
 
-async def test_it_ends_when_asked(tmp_path: Path):
-    """Ctrl-C in the middle: code 130 with a sentence, no traceback, no process and no file left."""
-    process = await start(tmp_path, "--minutes", "5", "--customers", "2", "--kills", "0")
+async def playing(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+    """Its children, server first, once customers write."""
     assert process.stderr
     while b"customers write" not in (line := await asyncio.wait_for(process.stderr.readline(), 60)):
         assert line, "it ended instead of starting"
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
-    process.send_signal(signal.SIGINT)
+    return children
+
+
+def gone(children: list[psutil.Process]) -> bool:
+    psutil.wait_procs(children, timeout=10)
+    return all(not child.is_running() or child.status() == psutil.STATUS_ZOMBIE for child in children)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+async def test_it_ends_when_asked(tmp_path: Path, number: signal.Signals):
+    """Ctrl-C or a closed terminal: code 130 with a sentence, no traceback, no process and no file left."""
+    process = await start(tmp_path, "--minutes", "5", "--customers", "2", "--kills", "0")
+    children = await playing(process)
+    process.send_signal(number)
     _, err = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == Exit.INTERRUPTED
     assert err.decode().strip() == "Stopped; nothing was judged."
-    psutil.wait_procs(children, timeout=10)
-    assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+    assert gone(children)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+async def test_no_server_outlives_it(tmp_path: Path):
+    """Killed outright, it leaves no server behind that would listen and write on."""
+    process = await start(tmp_path, "--minutes", "5", "--customers", "2", "--kills", "0")
+    children = await playing(process)
+    process.kill()
+    await process.communicate()
+    assert gone(children)
+
+
+async def test_a_server_that_does_not_come_back_is_a_broken_promise(tmp_path: Path):
+    """A table all the same, code 1, and the evidence of the worst failure is kept."""
+    process = await start(tmp_path, "--minutes", "0.05", "--customers", "2", "--kills", "0")
+    server = (await playing(process))[0]
+    (folder,) = tmp_path.iterdir()
+    server.kill()
+    server.wait(10)
+    (folder / "data/concierge.db").write_bytes(b"no database" * 1000)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == Exit.FAILED
+    assert "BROKEN: The server comes back and answers: The server ended instead of starting." in out.decode()
+    assert f"kept in {folder}" in err.decode()
+    assert "Traceback" not in err.decode()
+    assert (folder / "server.log").exists()
