@@ -47,12 +47,20 @@ class AdminKnowledge(Protocol):
         """The best passages, best first."""
         ...
 
-    async def open_proposal(self, conversation_id: str) -> Proposal | None:
-        """What the conversation's admin was asked last and has not answered."""
+    async def open_proposals(self, conversation_id: str) -> list[Proposal]:
+        """What the conversation's admin was asked and has not answered, the newest first."""
         ...
 
     async def proposal(self, conversation_id: str, proposal_id: str) -> tuple[Proposal, ProposalState] | None:
         """What was asked in this conversation under this id, and what became of it."""
+        ...
+
+    async def choose(self, conversation_id: str, proposal_id: str, action: str) -> str | None:
+        """The answer to carry out: the first one that was chosen, on disk. None when the proposal is not open."""
+        ...
+
+    async def choose_again(self, conversation_id: str, proposal_id: str) -> None:
+        """Nothing of the chosen answer could be carried out: the next one counts."""
         ...
 
     async def notes_among(self, business_id: str, document_ids: Collection[str]) -> set[str]:
@@ -75,8 +83,12 @@ class AdminKnowledge(Protocol):
         """The documents that are still there, after a short wait for them to be read."""
         ...
 
-    async def forget(self, business_id: str, corrections: Sequence[Correction]) -> None:
-        """No search finds these sentences any more; a document of which nothing is left goes with them."""
+    async def forget(self, business_id: str, proposal_id: str, corrections: Sequence[Correction]) -> int:
+        """No search finds these sentences any more; a document of which nothing is left goes with them.
+
+        Returns from how many of the passages the proposal has taken them, over all calls: others are no longer there
+        as they were shown. Once begun it is carried out, also when the caller is cancelled.
+        """
         ...
 
 

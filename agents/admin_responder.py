@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agents.embedding_agent import EmbeddingAgent, Taken
-from agents.ports import Burst, Effects, Reply, Responder
+from agents.ports import Burst, Effects, Message, Reply, Responder
 from database.records import Mode
 
 _BETWEEN = "\n\n"
+_MOST_ABOVE_BUTTONS = 1000
+"""A little less than WhatsApp takes (WHATSAPP.md 4.2)."""
 
 
 class AdminResponder:
@@ -29,9 +31,7 @@ class AdminResponder:
         if taken.ordinary:
             pressed = tuple(each for each in burst.pressed if not each.startswith("proposal:"))
             rest = replace(burst, texts=taken.ordinary, pressed=pressed, attachments=())
-            answer = await self._everyone.respond(rest)
-            # a question with its buttons stands last
-            replies.insert(0 if replies and replies[-1].buttons else len(replies), answer)
+            replies.append(await self._everyone.respond(rest))
         reply = _joined(replies, taken)
         return replace(reply, stages={"knowledge": seconds, **reply.stages})
 
@@ -46,16 +46,20 @@ class AdminResponder:
 
 def _joined(replies: Sequence[Reply], taken: Taken) -> Reply:
     """One reply that says all of it. What one of them leaves unsaid ("ok" needs no answer) another may say."""
-    speaking = [reply for reply in replies if reply.text is not None] or list(replies)
-    last = speaking[-1]
+    # a question with its buttons stands last; each has a message of its own
+    ordered = sorted(replies, key=lambda reply: bool(reply.buttons))
+    speaking = [reply for reply in ordered if reply.text is not None] or ordered
+    messages = _messages(speaking)
     errors = [taken.error, *(reply.error for reply in replies)]
     usage = taken.usage
     for reply in replies:
         usage += reply.usage
     return replace(
-        last,
-        intents=tuple(dict.fromkeys(intent for reply in replies for intent in reply.intents)),
-        text=_BETWEEN.join(reply.text for reply in speaking if reply.text) or None,
+        speaking[-1],
+        intents=tuple(dict.fromkeys(intent for reply in ordered for intent in reply.intents)),
+        text=messages[0].text if messages else None,
+        buttons=messages[0].buttons if messages else (),
+        then=tuple(messages[1:]),
         effects=_effects([reply.effects for reply in replies]),
         answered=any(reply.answered for reply in replies),
         sources=tuple(source for reply in replies for source in reply.sources),
@@ -67,6 +71,16 @@ def _joined(replies: Sequence[Reply], taken: Taken) -> Reply:
     )
 
 
+def _messages(replies: Sequence[Reply]) -> list[Message]:
+    """What is said, and the first question below it where it is short enough to keep its buttons."""
+    said = _BETWEEN.join(reply.text for reply in replies if reply.text and not reply.buttons)
+    questions = [Message(reply.text, reply.buttons) for reply in replies if reply.text and reply.buttons]
+    if said and questions and len(said) + len(questions[0].text) <= _MOST_ABOVE_BUTTONS:
+        questions[0] = replace(questions[0], text=f"{said}{_BETWEEN}{questions[0].text}")
+        return questions
+    return [*([Message(said)] if said else []), *questions]
+
+
 def _effects(all_of_them: Sequence[Effects]) -> Effects:
     merged = Effects()
     for each in all_of_them:
@@ -76,7 +90,7 @@ def _effects(all_of_them: Sequence[Effects]) -> Effects:
             language=each.language or merged.language,
             summary=each.summary or merged.summary,
             new_facts=(*merged.new_facts, *each.new_facts),
-            proposal=each.proposal or merged.proposal,
-            settled_proposal=each.settled_proposal or merged.settled_proposal,
+            proposals=(*merged.proposals, *each.proposals),
+            settled=(*merged.settled, *each.settled),
         )
     return merged

@@ -26,13 +26,15 @@ _DEVANAGARI = re.compile(r"[\u0900-\u097f]")
 _FEWEST_WORDS, _FEWEST_PAIRS = 3, 4
 _SUPPORTED = 0.8
 _POLITE = frozenset({Intent.GREETING, Intent.THANKS, Intent.OTHER})
+_ORDERS = frozenset({Intent.OPT_OUT, Intent.OPT_IN, Intent.PERSON})
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
     """What a burst of an admin wants. `statement` is ready to be stored; `ordinary` are messages for other agents.
 
-    `forget` and `know` are subjects. All of them may be empty but not all at once.
+    `forget` and `know` are subjects. `unread` are messages to be read once more, without the one that was understood.
+    All of them may be empty but not all at once.
     """
 
     language: str
@@ -40,6 +42,7 @@ class Understood:
     forget: str = ""
     know: str = ""
     ordinary: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     error: str | None = None
 
@@ -84,22 +87,34 @@ class StatementReader:
         except ModelError as exc:
             return replace(by_rules, error=f"knowledge: {exc}")
 
+    def matters(self, text: str) -> bool:
+        """Whether a message is more than a greeting, thanks or a nod."""
+        return not self._is_polite(text)
+
+    def stands_alone(self, text: str) -> bool:
+        """Whether what is written beside a file is not about the file: it asks, or it says what is to be done."""
+        return (
+            self._rules.has_mark([text])
+            or not _ORDERS.isdisjoint(self._rules.intents([text]))
+            or any((self._words.forget_subject(text), self._words.know_subject(text)))
+            or self._words.without_opening(text) is not None
+        )
+
     def _is_plain(self, texts: Sequence[str]) -> bool:
         """Whether nothing in the texts could be a statement: no model needs to be asked."""
-        return Intent.QUESTION not in self._rules.intents(texts) or self._rules.keyword(texts) is not None
+        return Intent.QUESTION not in self._rules.intents(texts)
 
     def _by_rules(self, texts: Sequence[str], language: str, today: date) -> Understood:
-        for text in texts:
+        for at, text in enumerate(texts):
+            others = (*texts[:at], *texts[at + 1 :])
             if subject := self._meant(self._words.forget_subject(text), language):
-                return Understood(language, forget=subject)
+                return Understood(language, forget=subject, unread=others)
             if subject := self._meant(self._words.know_subject(text), language):
-                return Understood(language, know=subject)
+                return Understood(language, know=subject, unread=others)
         if self._is_plain(texts):
             return Understood(language, ordinary=tuple(texts))
         stating = [text for text in texts if self._is_statement(text, language)]
         ordinary = tuple(text for text in texts if text not in stating)
-        if not any(Intent.QUESTION in self._rules.intents([text]) for text in ordinary):
-            ordinary = () if stating else ordinary
         return Understood(language, statement=self._cleaned(stating, today), ordinary=ordinary)
 
     def _meant(self, subject: str | None, language: str) -> str:
@@ -161,13 +176,14 @@ class StatementReader:
         said = read_answer(completion, _Sorted)
         if not all(1 <= number <= len(texts) for number in said.statements):
             raise NonsenseError(completion.usage)
-        if said.forget.strip() or said.know.strip():
-            found = Understood(said.language, forget=said.forget.strip(), know=said.know.strip())
-            return replace(found, usage=completion.usage)
+        forget, know = said.forget.strip(), said.know.strip()
         stating = [texts[number - 1] for number in sorted(set(said.statements))]
-        ordinary = tuple(text for text in texts if text not in stating)
+        wishes = [text for text in texts if _ORDERS.isdisjoint(self._rules.intents([text]))] or texts
+        wishing = {_nearest(subject, wishes, stating) for subject in (forget, know) if subject}
+        stating = [text for text in stating if text not in wishing]
+        ordinary = tuple(text for text in texts if text not in stating and text not in wishing)
         statement = self._checked(said.text, stating, today)
-        return Understood(said.language, statement=statement, ordinary=ordinary, usage=completion.usage)
+        return Understood(said.language, statement, forget, know, ordinary, usage=completion.usage)
 
     def _checked(self, text: str, stating: Sequence[str], today: date) -> str:
         """The model's wording where it only says what was written; otherwise what was written."""
@@ -176,6 +192,13 @@ class StatementReader:
         if not text.strip() or not _supported(text, stating, today):
             return self._cleaned(stating, today)
         return text.strip()[:LONGEST_STATEMENT]
+
+
+def _nearest(subject: str, texts: Sequence[str], stating: Sequence[str]) -> str:
+    """The message that is about a subject; one that states something only where there is no other."""
+    stems = {stem(word) for word in words(subject)}
+    others = [text for text in texts if text not in stating] or texts
+    return max(others, key=lambda text: len(stems & {stem(word) for word in words(text)}))
 
 
 def _supported(text: str, stating: Sequence[str], today: date) -> bool:

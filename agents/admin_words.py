@@ -29,6 +29,7 @@ AdminSentence = Literal[
     "dropped",
     "settled",
     "forgotten",
+    "changed",
     "nothing_known",
     "knows",
     "voice",

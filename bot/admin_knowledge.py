@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from agents.admin_statements import StatementReader
 from agents.admin_words import load_admin_words
 from agents.embedding_agent import EmbeddingAgent
 from agents.intent_rules import IntentRules
-from agents.ports import Responder
+from agents.ports import Proposal, Responder
 from agents.sentences import Sentences
 from agents.statement_check import StatementCheck
 from agents.transcriber import OpenAITranscriber, TranscriberOptions
@@ -31,10 +31,10 @@ from services.whatsapp.media import WhatsAppMedia
 
 @dataclass(frozen=True, slots=True)
 class AdminDoor:
-    """`responder` hears admins first; `told` says what became of documents."""
+    """`responder` hears admins first; `concluded` is for services.knowledge_news."""
 
     responder: Responder
-    told: Callable[[Sequence[Document], str | None], str]
+    concluded: Callable[[str, Proposal, Sequence[Document]], Awaitable[str]]
 
 
 async def admin_door(
@@ -78,7 +78,7 @@ async def admin_door(
         _listener(stack, settings, media, clock, dice, metrics),
         clock,
     )
-    return AdminDoor(AdminResponder(knowledge.responder, agent), agent.told)
+    return AdminDoor(AdminResponder(knowledge.responder, agent), agent.concluded)
 
 
 def _listener(

@@ -115,7 +115,7 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
                 _conversation_options(settings),
             )
         )
-        news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.told, conversation.delivery.wake)
+        news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.concluded, conversation.delivery.wake)
         conversation.sweeps["knowledge news"] = (news.sweep, NEWS_SECONDS)
         await stack.enter_async_context(running_scheduler(conversation.sweeps, clock, metrics))
         tokens = {"admin": settings.concierge_admin_token.get_secret_value(), "owner": directory.token}

@@ -61,6 +61,7 @@ class Claim:
     sender: Sender
     summary: str | None
     summary_seq: int
+    business_slug: str
 
 
 def claim(conversation_id: str, lease_ms: int, history_lines: int, now: int) -> Unit[Claim | None]:
@@ -72,7 +73,8 @@ def claim(conversation_id: str, lease_ms: int, history_lines: int, now: int) -> 
             "UPDATE conversations SET claim = :turn, claim_until = :until, fence = fence + 1"
             " WHERE id = :id AND claim IS NULL AND due_at <= :now"
             " RETURNING business_id, number_id, contact_id, mode, fence, failed_claims, superseded,"
-            " summary, summary_seq",
+            " summary, summary_seq,"
+            " (SELECT slug FROM businesses WHERE id = conversations.business_id) AS business_slug",
             {"turn": turn_id, "until": now + lease_ms, "id": conversation_id, "now": now},
         )
         if not rows:
@@ -121,6 +123,7 @@ def _claim(
         sender=Sender(contact["name"], contact["phone"], contact["bsuid"], tuple(json.loads(contact["facts"]))),
         summary=row["summary"],
         summary_seq=row["summary_seq"],
+        business_slug=row["business_slug"],
     )
 
 

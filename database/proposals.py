@@ -11,7 +11,10 @@ from database.transaction import Row, Transaction, Unit
 
 @dataclass(frozen=True, slots=True)
 class StoredProposal:
-    """A row. `details` is what the agents keep of it; `state` is open, reading, done or dropped."""
+    """A row. `details` is what the agents keep of it; `state` is open, reading, done or dropped.
+
+    `chosen` is the answer that was begun to be carried out: add, replace, forget, drop, or None.
+    """
 
     id: str
     business_id: str
@@ -20,9 +23,10 @@ class StoredProposal:
     kind: str
     details: dict[str, Any]
     state: str
+    chosen: str | None
 
 
-_COLUMNS = "id, business_id, conversation_id, contact_id, kind, details, state"
+_COLUMNS = "id, business_id, conversation_id, contact_id, kind, details, state, chosen"
 
 
 def _proposal(row: Row) -> StoredProposal:
@@ -31,15 +35,57 @@ def _proposal(row: Row) -> StoredProposal:
     return StoredProposal(**fields)
 
 
-def open_proposal(conversation_id: str) -> Unit[StoredProposal | None]:
-    """What the conversation's admin has not answered yet."""
+def open_proposals(conversation_id: str, limit: int) -> Unit[list[StoredProposal]]:
+    """What the conversation's admin has not answered yet, the newest first."""
 
-    async def unit(transaction: Transaction) -> StoredProposal | None:
-        row = await transaction.one(
-            f"SELECT {_COLUMNS} FROM proposals WHERE conversation_id = :id AND state = 'open' ORDER BY id DESC",
-            {"id": conversation_id},
+    async def unit(transaction: Transaction) -> list[StoredProposal]:
+        rows = await transaction.all(
+            f"SELECT {_COLUMNS} FROM proposals WHERE conversation_id = :id AND state = 'open'"
+            " ORDER BY id DESC LIMIT :limit",
+            {"id": conversation_id, "limit": limit},
         )
-        return _proposal(row) if row else None
+        return [_proposal(row) for row in rows]
+
+    return unit
+
+
+def choose_action(conversation_id: str, proposal_id: str, action: str) -> Unit[str | None]:
+    """The answer that counts from now on: the first one given. None when the proposal waits for none."""
+
+    async def unit(transaction: Transaction) -> str | None:
+        row = await transaction.one(
+            "UPDATE proposals SET chosen = COALESCE(chosen, :action)"
+            " WHERE id = :id AND conversation_id = :conversation_id AND state = 'open' RETURNING chosen",
+            {"id": proposal_id, "conversation_id": conversation_id, "action": action},
+        )
+        return row["chosen"] if row else None
+
+    return unit
+
+
+def choose_again(conversation_id: str, proposal_id: str) -> Unit[None]:
+    """Nothing of the answer could be carried out: the next one counts."""
+
+    async def unit(transaction: Transaction) -> None:
+        await transaction.run(
+            "UPDATE proposals SET chosen = NULL"
+            " WHERE id = :id AND conversation_id = :conversation_id AND state = 'open'",
+            {"id": proposal_id, "conversation_id": conversation_id},
+        )
+
+    return unit
+
+
+def count_taken_out(business_id: str, proposal_id: str, passages: int) -> Unit[int]:
+    """Add passages that a proposal has taken sentences out of; how many it is in all."""
+
+    async def unit(transaction: Transaction) -> int:
+        row = await transaction.one(
+            "UPDATE proposals SET taken_out = taken_out + :passages"
+            " WHERE id = :id AND business_id = :business_id RETURNING taken_out",
+            {"id": proposal_id, "business_id": business_id, "passages": passages},
+        )
+        return int(row["taken_out"]) if row else passages
 
     return unit
 

@@ -45,7 +45,7 @@ class NewProposal:
 class Ending:
     """All that finishing a turn changes. `answered` and `closed` are ids of the messages that were read.
 
-    `summary` is (text, seq of the last line in it); `settled` is (proposal's id, done or dropped).
+    `summary` is (text, seq of the last line in it); `settled` are (proposal's id, reading, done or dropped).
     """
 
     drafts: Sequence[Draft]
@@ -57,8 +57,8 @@ class Ending:
     language: str | None = None
     summary: tuple[str, int] | None = None
     new_facts: Sequence[str] = ()
-    proposal: NewProposal | None = None
-    settled: tuple[str, str] | None = None
+    proposals: Sequence[NewProposal] = ()
+    settled: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,30 +172,26 @@ async def _remember(transaction: Transaction, held: Claim, ending: Ending, now: 
 
 
 async def _propose(transaction: Transaction, held: Claim, ending: Ending, now: int) -> None:
-    """One open proposal a conversation: a new one takes the place of the last."""
-    if ending.settled is not None:
-        await transaction.run(
-            "UPDATE proposals SET state = :state, settled_at = :now WHERE id = :id AND state = 'open'",
-            {"id": ending.settled[0], "state": ending.settled[1], "now": now},
-        )
-    if ending.proposal is not None:
-        await transaction.run(
-            "UPDATE proposals SET state = 'dropped', settled_at = :now WHERE conversation_id = :id AND state = 'open'",
-            {"id": held.conversation_id, "now": now},
-        )
-        await transaction.run(
-            "INSERT INTO proposals (id, business_id, conversation_id, contact_id, kind, details, created_at)"
-            " VALUES (:id, :business, :conversation, :contact, :kind, :details, :now)",
+    await transaction.many(
+        "UPDATE proposals SET state = :state, settled_at = :now WHERE id = :id AND state = 'open'",
+        [{"id": proposal_id, "state": state, "now": now} for proposal_id, state in ending.settled],
+    )
+    await transaction.many(
+        "INSERT INTO proposals (id, business_id, conversation_id, contact_id, kind, details, created_at)"
+        " VALUES (:id, :business, :conversation, :contact, :kind, :details, :now)",
+        [
             {
-                "id": ending.proposal.id,
+                "id": proposal.id,
                 "business": held.business_id,
                 "conversation": held.conversation_id,
                 "contact": held.contact_id,
-                "kind": ending.proposal.kind,
-                "details": json.dumps(ending.proposal.details),
+                "kind": proposal.kind,
+                "details": json.dumps(proposal.details),
                 "now": now,
-            },
-        )
+            }
+            for proposal in ending.proposals
+        ],
+    )
 
 
 async def _audit(transaction: Transaction, held: Claim, action: str, now: int) -> None:

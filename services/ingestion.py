@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from database.clock import Clock
 from database.document_chunks import all_version_ids
@@ -33,6 +34,8 @@ from services.document_sweep import DocumentSweep
 from services.fair_queue import FairQueue
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _SWEEP_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 1.0
@@ -124,7 +127,7 @@ class Ingestion:
             updated_at=now,
         )
         remembering = self._remember(accepted, StoredVersion(version_id, stored.sha256, stored.bytes))
-        await (remembering if document_id is None else _to_the_end(remembering))
+        await (remembering if document_id is None else to_the_end(remembering))
         return accepted
 
     async def get(self, business_id: str, document_id: str) -> Document | None:
@@ -298,11 +301,11 @@ class _Counted:
             raise
 
 
-async def _to_the_end(work: Coroutine[object, object, None]) -> None:
+async def to_the_end(work: Coroutine[object, object, T]) -> T:
     """Also when the caller is cancelled meanwhile: the call will be repeated, and must find what this one did."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise

@@ -12,13 +12,22 @@ from database.chunk_corrections import live_chunk, replace_chunk
 from database.chunks import embedded_text
 from database.clock import Clock
 from database.engine import Database
-from database.proposals import StoredProposal, open_proposal, proposal, proposals_among
+from database.proposals import (
+    StoredProposal,
+    choose_action,
+    choose_again,
+    count_taken_out,
+    open_proposals,
+    proposal,
+    proposals_among,
+)
 from database.records import Chunk, Document, Passage, new_id
-from services.ingestion import Ingestion
+from services.ingestion import Ingestion, to_the_end
 from services.knowledge_ports import Embedder, SearchIndex
 from services.whatsapp.media import MediaFile
 
 _MEGABYTE = 1024 * 1024
+_MOST_OPEN = 20
 
 
 class Index(SearchIndex, Protocol):
@@ -76,15 +85,22 @@ class KnowledgeDesk:
         """As the port says."""
         return await self._index.search(business_id, query, limit=limit)
 
-    async def open_proposal(self, conversation_id: str) -> Proposal | None:
+    async def open_proposals(self, conversation_id: str) -> list[Proposal]:
         """As the port says."""
-        found = await self._chat.read(open_proposal(conversation_id))
-        return _as_asked(found) if found else None
+        return [as_asked(each) for each in await self._chat.read(open_proposals(conversation_id, _MOST_OPEN))]
 
     async def proposal(self, conversation_id: str, proposal_id: str) -> tuple[Proposal, ProposalState] | None:
         """As the port says."""
         found = await self._chat.read(proposal(conversation_id, proposal_id))
-        return (_as_asked(found), ProposalState(found.state)) if found else None
+        return (as_asked(found), ProposalState(found.state)) if found else None
+
+    async def choose(self, conversation_id: str, proposal_id: str, action: str) -> str | None:
+        """As the port says."""
+        return await self._chat.write(choose_action(conversation_id, proposal_id, action))
+
+    async def choose_again(self, conversation_id: str, proposal_id: str) -> None:
+        """As the port says."""
+        await self._chat.write(choose_again(conversation_id, proposal_id))
 
     async def notes_among(self, business_id: str, document_ids: Collection[str]) -> set[str]:
         """As the port says."""
@@ -111,26 +127,36 @@ class KnowledgeDesk:
         found = [await self._ingestion.get(business_id, document_id) for document_id in document_ids]
         return [document for document in found if document is not None]
 
-    async def forget(self, business_id: str, corrections: Sequence[Correction]) -> None:
+    async def forget(self, business_id: str, proposal_id: str, corrections: Sequence[Correction]) -> int:
         """As the port says. A crash leaves a correction done or not begun; the indexes are repaired at the start."""
+        return await to_the_end(self._forget(business_id, proposal_id, corrections))
+
+    async def _forget(self, business_id: str, proposal_id: str, corrections: Sequence[Correction]) -> int:
+        changed = 0
         for correction in corrections:
             old = await self._knowledge.read(live_chunk(business_id, correction.passage_id))
-            if old is not None:
-                await self._correct(old, _without(old.text, correction.quotes) if correction.quotes else "")
+            if old is None:
+                continue
+            text = _without(old.text, correction.quotes) if correction.quotes else ""
+            changed += await self._correct(old, text)
+        return await self._chat.write(count_taken_out(business_id, proposal_id, changed))
 
-    async def _correct(self, old: Chunk, text: str) -> None:
-        """Put a chunk with this text in the place of another; none for ""."""
+    async def _correct(self, old: Chunk, text: str) -> bool:
+        """Put a chunk with this text in the place of another, none for ""; False when that one is gone already."""
         new = [replace(old, id=new_id(), text=text)] if text else []
         vectors = await self._embedder.embed([embedded_text(each.heading, each.text) for each in new]) if new else None
         stored = [] if vectors is None else [(new[0], vectors[0].astype("<f4").tobytes())]
-        await self._knowledge.write(replace_chunk(old, stored, self._embedder.name, self._clock.now()))
+        if not await self._knowledge.write(replace_chunk(old, stored, self._embedder.name, self._clock.now())):
+            return False
         if vectors is not None:
             await self._index.add(new, vectors)
         await self._index.remove(old.business_id, [old.id])
+        return True
 
 
-def _as_asked(stored: StoredProposal) -> Proposal:
-    return Proposal(stored.id, stored.kind, stored.details)
+def as_asked(stored: StoredProposal) -> Proposal:
+    """A row as the agents know it."""
+    return Proposal(stored.id, stored.kind, stored.details, stored.chosen)
 
 
 def _without(text: str, quotes: Sequence[str]) -> str:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from agents.ports import Attachment, Burst, Button, Reply, Responder, Utterance
+from agents.ports import Attachment, Burst, Button, Message, Reply, Responder, Utterance
+from database.businesses import DEFAULT
 from database.claims import Claim, PendingMessage
 from database.outbox import Draft
 from database.records import ClosedReason, Mode
@@ -21,7 +22,7 @@ MOST_ABOVE_BUTTONS = 1024  # WHATSAPP.md 4
 def to_burst(held: Claim, oldest: int, admins: Collection[str] = ()) -> Burst:
     """What the agents hear: the texts of the messages that still matter, in order.
 
-    `admins` are the phones (digits) and BSUIDs whose owners may change knowledge.
+    `admins` may change knowledge, see `is_admin`.
     """
     heard = [message for message in held.messages if _speaks(message, oldest)]
     return Burst(
@@ -42,8 +43,14 @@ def to_burst(held: Claim, oldest: int, admins: Collection[str] = ()) -> Burst:
 
 
 def is_admin(held: Claim, admins: Collection[str]) -> bool:
-    """Whether the sender may change knowledge."""
-    return held.sender.phone in admins or held.sender.bsuid in admins
+    """Whether the sender may change this business's knowledge.
+
+    `admins` are phones (digits) and BSUIDs, "slug:" before those of another business than the default one.
+    """
+    names = [name for name in (held.sender.phone, held.sender.bsuid) if name]
+    if held.business_slug == DEFAULT and any(name in admins for name in names):
+        return True
+    return any(f"{held.business_slug}:{name}" in admins for name in names)
 
 
 def closed_unread(
@@ -86,13 +93,12 @@ def apology(held: Claim, responder: Responder, started: int) -> Ending:
 def ending_of(held: Claim, reply: Reply, oldest: int, started: int, admins: Collection[str] = ()) -> Ending:
     """What the agents' reply changes."""
     effects = reply.effects
-    asked = effects.proposal
     heard = _heard(held, oldest, admins)
     closed = _unread(held, oldest, admins)
     if reply.closed is not None:
         closed |= dict.fromkeys(heard, reply.closed)
     return Ending(
-        drafts=drafts_of(reply.text, _purpose(reply), reply.buttons) if reply.text else (),
+        drafts=_drafts(reply),
         answered=heard if reply.closed is None else (),
         closed=closed,
         trace=_trace(reply, started),
@@ -101,8 +107,8 @@ def ending_of(held: Claim, reply: Reply, oldest: int, started: int, admins: Coll
         language=effects.language or reply.language,
         summary=(effects.summary.text, effects.summary.until_seq) if effects.summary else None,
         new_facts=effects.new_facts,
-        proposal=NewProposal(asked.id, asked.kind, asked.details) if asked else None,
-        settled=effects.settled_proposal,
+        proposals=[NewProposal(asked.id, asked.kind, asked.details) for asked in effects.proposals],
+        settled=effects.settled,
     )
 
 
@@ -153,6 +159,15 @@ def _closing(held: Claim, reason: ClosedReason, started: int) -> Ending:
         closed={message.id: reason for message in held.messages},
         trace=Trace(outcome="closed", intents=["other"], language=held.language, started_at=started),
     )
+
+
+def _drafts(reply: Reply) -> list[Draft]:
+    first = [Message(reply.text, reply.buttons)] if reply.text else []
+    return [
+        draft
+        for message in (*first, *reply.then)
+        for draft in drafts_of(message.text, _purpose(reply), message.buttons)
+    ]
 
 
 def drafts_of(markdown: str, purpose: str, buttons: Sequence[Button] = ()) -> list[Draft]:

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 class TurnOptions:
     """Limits of turns. A message older than `reply_max_age_seconds` gets no answer.
 
-    `admins` are phones (digits) and BSUIDs. `history_lines` is more than the memory keeps without summing them up.
-    `longest_wait_seconds` is more than the batcher's cap and any pause after a failed turn: what is due later was
+    `admins` as services.turn_endings.is_admin says. `history_lines` is more than the memory keeps without summing them
+    up. `longest_wait_seconds` is more than the batcher's cap and any pause after a failed turn: what is due later was
     dated by a clock that was wrong.
     """
 

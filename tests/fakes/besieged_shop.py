@@ -130,7 +130,7 @@ def _done(burst: Burst, reply: Reply) -> Iterator[str]:
         yield "opted the customer out or in"
     if effects.mode is not None:
         yield "handed the chat over"
-    if effects.proposal is not None or effects.settled_proposal is not None:
+    if effects.proposals or effects.settled:
         yield "changed knowledge"
     own = " ".join(burst.texts).casefold()
     for fact in effects.new_facts:

@@ -1,7 +1,7 @@
 """The desk changes real knowledge: parser, word index, Chroma and embedder together, over repeats and crashes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agents.admin_ports import Correction, FileFetchError, FileProblem
-from agents.ports import ProposalState
+from agents.ports import Proposal, ProposalState
 from database.clock import SystemClock
 from database.engine import Database
 from database.metrics import Metrics
-from database.records import DocumentStatus
+from database.records import Document, DocumentStatus
 from database.transaction import Transaction, Unit
 from services.document_files import DocumentFiles
 from services.document_parser import DocumentParser, ParserLimits
@@ -118,7 +118,7 @@ async def test_a_sentence_is_taken_out_of_its_passage(place: Place):
     [chunk] = await place.base.learn("b", ["Parking is free. The garden is open."], filename="faq.md")
     before = await place.base.index.version("b")
     for _ in range(2):
-        await place.desk.forget("b", [Correction(chunk.id, ("Parking is free.",))])
+        await place.desk.forget("b", "p", [Correction(chunk.id, ("Parking is free.",))])
     assert await place.texts("garden") == ["The garden is open."]
     assert "Parking is free." not in str(await place.texts("parking free"))
     assert await place.base.index.version("b") == before + 1
@@ -130,13 +130,46 @@ async def test_a_sentence_is_taken_out_of_its_passage(place: Place):
 async def test_a_document_goes_with_its_last_sentence(place: Place):
     """What is left empty is deleted, also for its owner's list; other businesses' passages cannot be named."""
     one, other = await place.base.learn("b", ["The lamp is green.", "The door is blue."], filename="colours.md")
-    await place.desk.forget("someone-else", [Correction(one.id, ())])
+    assert not await place.desk.forget("someone-else", "p", [Correction(one.id, ())])
     assert len(await place.texts("lamp door")) == 2
-    await place.desk.forget("b", [Correction(one.id, ("The lamp is green.",))])
+    assert await place.desk.forget("b", "p", [Correction(one.id, ("The lamp is green.",))])
     assert await place.texts("lamp door") == ["The door is blue."]
-    await place.desk.forget("b", [Correction(other.id, ())])
+    assert await place.desk.forget("b", "p", [Correction(other.id, ())])
     assert await place.texts("lamp door") == []
     assert (await place.ingestion.list("b", 10, None))[0] == []
+
+
+async def test_a_correction_that_was_begun_is_finished(place: Place):
+    """Cut off at any point by a newer message, the rest of the passage is found as before; the repetition says so."""
+    await place.chat.write(_proposal("p1", "open"))
+    chunks = await place.base.learn(
+        "b1", [f"Parking {n} is free. The garden {n} is open." for n in range(12)], filename="faq.md"
+    )
+    for pauses, chunk in enumerate(chunks):
+        correction = Correction(chunk.id, (f"Parking {pauses} is free.",))
+        cut_off = asyncio.create_task(place.desk.forget("b1", "p1", [correction]))
+        for _ in range(pauses):
+            await asyncio.sleep(0)
+        cut_off.cancel()
+        await asyncio.wait({cut_off})
+        before = pauses  # what the proposal had changed until now
+        assert await place.desk.forget("b1", "p1", [correction]) == before + 1
+        [left] = [
+            each for each in await place.base.index.search("b1", "garden", limit=20) if f" {pauses} " in each.text
+        ]
+        assert left.text == f"The garden {pauses} is open."
+        assert left.cosine is not None
+
+
+async def test_the_first_answer_counts(place: Place):
+    """An answer that was begun holds for whoever asks later, unless nothing of it could be done."""
+    await place.chat.write(_proposal("p1", "open"))
+    assert await place.desk.choose("v", "p1", "add") == "add"
+    assert await place.desk.choose("v", "p1", "drop") == "add"
+    assert [each.chosen for each in await place.desk.open_proposals("v")] == ["add"]
+    assert await place.desk.choose("another", "p1", "drop") is None
+    await place.desk.choose_again("v", "p1")
+    assert await place.desk.choose("v", "p1", "drop") == "drop"
 
 
 async def test_the_news_is_told_once(place: Place):
@@ -145,13 +178,15 @@ async def test_the_news_is_told_once(place: Place):
     await place.desk.add_note("b1", "p1", "Note.md", "The tower is high.")
     await place.desk.outcome("b1", ["p1"])
     rung: list[bool] = []
-    news = KnowledgeNews(
-        place.chat, place.ingestion, SystemClock(), lambda found, _: f"{len(found)} read", lambda: rung.append(True)
-    )
+
+    async def concluded(business_id: str, proposal: Proposal, documents: Sequence[Document]) -> str:
+        return f"{business_id} {proposal.id}: {len(documents)} read"
+
+    news = KnowledgeNews(place.chat, place.ingestion, SystemClock(), concluded, lambda: rung.append(True))
     await asyncio.gather(news.sweep(), news.sweep())
     await news.sweep()
     rows = await place.chat.read(_rows("SELECT text, state, turn_id FROM outbox"))
-    assert rows == [{"text": "1 read", "state": "queued", "turn_id": None}]
+    assert rows == [{"text": "b1 p1: 1 read", "state": "queued", "turn_id": None}]
     assert await place.chat.read(_rows("SELECT state FROM proposals")) == [{"state": ProposalState.DONE}]
     assert rung == [True]
 
@@ -163,7 +198,7 @@ def _rows(sql: str) -> Unit[list[dict[str, object]]]:
     return unit
 
 
-def _proposal(proposal_id: str) -> Unit[None]:
+def _proposal(proposal_id: str, state: str = "reading") -> Unit[None]:
     async def unit(transaction: Transaction) -> None:
         for sql in (
             "INSERT INTO businesses (id, slug, name, created_at) VALUES ('b1', 'b1', 'B', 0)",
@@ -177,7 +212,7 @@ def _proposal(proposal_id: str) -> Unit[None]:
             (
                 "INSERT INTO proposals (id, business_id, conversation_id, contact_id, kind, details, state, created_at,"
                 f" settled_at) VALUES ('{proposal_id}', 'b1', 'v', 'c', 'add',"
-                ' \'{"statement": "x", "language": "en"}\', \'reading\', 0, 0)'
+                f' \'{{"statement": "x", "language": "en"}}\', \'{state}\', 0, 0)'
             ),
         ):
             await transaction.run(sql)

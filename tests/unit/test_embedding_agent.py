@@ -1,97 +1,16 @@
 """What admins send: asked about first, stored after a yes, told and forgotten on request."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from agents.admin_ports import FileProblem
-from agents.admin_proposals import AdminProposals
-from agents.admin_responder import AdminResponder
-from agents.admin_statements import StatementReader
-from agents.admin_words import load_admin_words
-from agents.embedding_agent import EmbeddingAgent
-from agents.intent_rules import IntentRules
-from agents.language_packs import load_language_packs
-from agents.ports import Attachment, Burst, LanguageModel, ModelError, ProposalState, Reply, Utterance
-from agents.sentences import Sentences
-from agents.statement_check import StatementCheck
-from database.records import ClosedReason, DocumentStatus, Intent, Mode, Passage
+from agents.ports import Attachment, ModelError, ProposalState
+from database.records import ClosedReason, DocumentStatus, Intent, Mode
 from services.turn_endings import drafts_of
-from tests.fakes.fake_clock import FakeClock
+from tests.fakes.admin_chat import PACKS, PARKING, WORDS, Ears, chat, titles
 from tests.fakes.scripted_model import ScriptedModel
-from tests.fakes.small_desk import SmallDesk
 from tests.fakes.small_knowledge import passage
-
-PACKS = load_language_packs()
-WORDS = load_admin_words()
-RULES = IntentRules(PACKS)
-PARKING = passage("Parking is free. The garden is open.", "faq.md")
-
-
-class Everyone:
-    """Stands for the other agents: repeats what it hears."""
-
-    async def respond(self, burst: Burst) -> Reply:
-        if not burst.texts or burst.texts == ("ok",):
-            return Reply((Intent.OTHER,), "en", closed=ClosedReason.NO_REPLY_NEEDED)
-        return Reply((Intent.QUESTION,), "en", text=f"Heard: {' / '.join(burst.texts)}", answered=True)
-
-    def apology(self, language: str | None) -> str:
-        return "Sorry."
-
-    def unsupported(self, language: str | None) -> str:
-        return "Unsupported."
-
-
-class Ears:
-    """Writes down what a test says."""
-
-    def __init__(self, text: str | ModelError) -> None:
-        self.text = text
-
-    async def write_down(self, media_id: str, mime_type: str) -> str:
-        if isinstance(self.text, ModelError):
-            raise self.text
-        return self.text
-
-
-@dataclass
-class Chat:
-    """A conversation with an admin, which remembers what was said and proposed as turns do."""
-
-    desk: SmallDesk
-    responder: AdminResponder
-    history: tuple[Utterance, ...] = ()
-    language: str | None = None
-
-    async def send(self, *texts: str, **about: object) -> Reply:
-        burst = Burst("b", texts, self.language, self.history, conversation_id="c", from_admin=True)
-        reply = await self.responder.respond(replace(burst, **about))  # type: ignore[arg-type]
-        if reply.effects.settled_proposal:
-            self.desk.settle(*reply.effects.settled_proposal)
-        if reply.effects.proposal:
-            self.desk.remember("c", reply.effects.proposal)
-        lines = [*(Utterance(by_customer=True, text=text) for text in texts)]
-        if reply.text:
-            lines += [Utterance(by_customer=False, text=draft.text) for draft in drafts_of(reply.text, "reply")]
-        self.history = (*self.history, *lines)
-        return reply
-
-    async def press(self, reply: Reply, title: str) -> Reply:
-        button = next(each for each in reply.buttons if each.title == title)
-        return await self.send(title, pressed=(button.id,))
-
-
-def chat(*passages: Passage, model: LanguageModel | None = None, ears: Ears | None = None) -> Chat:
-    desk = SmallDesk(passages)
-    reader, check = StatementReader(model, RULES, WORDS, PACKS), StatementCheck(model, WORDS, PACKS)
-    proposals = AdminProposals(WORDS, Sentences(PACKS))
-    agent = EmbeddingAgent(desk, reader, check, RULES, WORDS, proposals, ears, FakeClock())
-    return Chat(desk, AdminResponder(Everyone(), agent))
-
-
-def titles(reply: Reply) -> list[str]:
-    return [button.title for button in reply.buttons]
 
 
 async def test_a_statement_is_stored_only_after_a_yes() -> None:
@@ -102,10 +21,10 @@ async def test_a_statement_is_stored_only_after_a_yes() -> None:
     assert titles(asked) == ["Save", "Cancel"]
     assert talk.desk.texts == {}
     done = await talk.press(asked, "Save")
-    assert asked.effects.proposal is not None
-    assert talk.desk.texts == {asked.effects.proposal.id: "We are closed on 24 December."}
-    assert done.effects.settled_proposal == (asked.effects.proposal.id, ProposalState.DONE)
-    assert talk.desk.documents[asked.effects.proposal.id].filename.startswith("Note 2025-10-09: We are closed on 24 D")
+    [proposal] = asked.effects.proposals
+    assert talk.desk.texts == {proposal.id: "We are closed on 24 December."}
+    assert done.effects.settled == ((proposal.id, ProposalState.DONE),)
+    assert talk.desk.documents[proposal.id].filename.startswith("Note 2025-10-09: We are closed on 24 D")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +36,7 @@ async def test_a_typed_yes_or_no_counts_too(said: str, stored: int) -> None:
     await talk.send("Delivery costs 5 euros now")
     await talk.send(said)
     assert len(talk.desk.texts) == stored
-    assert await talk.desk.open_proposal("c") is None
+    assert await talk.desk.open_proposals("c") == []
 
 
 async def test_a_yes_to_something_else_is_no_yes() -> None:
@@ -138,7 +57,7 @@ async def test_a_second_press_changes_nothing() -> None:
     await talk.press(asked, "Cancel")
     again = await talk.press(asked, "Save")
     assert again.text == WORDS.say("settled", "en")
-    assert again.effects.settled_proposal is None
+    assert again.effects.settled == ()
     assert (await talk.send("Save", pressed=("proposal:made-up:add",))).text == WORDS.say("settled", "en")
     assert talk.desk.texts == {}
 
@@ -184,7 +103,7 @@ async def test_what_is_known_is_told_with_sources() -> None:
     assert known.text is not None
     assert known.text.startswith(WORDS.say("knows", "en"))
     assert "From **Faq**" in known.text
-    assert known.effects.proposal is None
+    assert known.effects.proposals == ()
 
 
 async def test_questions_and_small_talk_are_for_the_others() -> None:
@@ -227,8 +146,7 @@ async def test_a_document_is_learned_after_a_yes() -> None:
     talk.desk.ends = DocumentStatus.PARSING
     done = await talk.press(await talk.send(attachments=(document("1"),)), "Save")
     assert done.text == WORDS.say("reading", "en")
-    assert done.effects.settled_proposal is not None
-    assert done.effects.settled_proposal[1] is ProposalState.READING
+    assert [state for _, state in done.effects.settled] == [ProposalState.READING]
 
 
 async def test_files_that_cannot_be_had_are_named() -> None:
@@ -244,7 +162,7 @@ async def test_files_that_cannot_be_had_are_named() -> None:
     asked = await talk.send(attachments=(document("away"),))
     assert asked.text == "Shall I learn *menu.pdf*?"
     later = await talk.press(asked, "Save")
-    assert later.effects.settled_proposal is None
+    assert later.effects.settled == ()
     talk.desk.files = {"away": 5}
     assert "read." in str((await talk.press(asked, "Save")).text)
 

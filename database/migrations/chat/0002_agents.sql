@@ -50,6 +50,10 @@ CREATE TABLE proposals (
     kind TEXT NOT NULL CHECK (kind IN ('add', 'replace', 'forget')),
     details TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'reading', 'done', 'dropped')),
+    -- the answer that was begun to be carried out: the first one counts, also when its turn was cut off
+    chosen TEXT CHECK (chosen IN ('add', 'replace', 'forget', 'drop')),
+    -- passages that it has taken sentences out of
+    taken_out INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     settled_at INTEGER
 );
