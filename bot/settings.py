@@ -319,7 +319,14 @@ def _given(value: SecretStr | str) -> bool:
 
 
 def _contact(written: str) -> str:
-    """A phone as Meta writes it (digits alone), or a BSUID as it is (WHATSAPP.md 3.1)."""
+    """A phone as Meta writes it (digits alone), or a BSUID as it is (WHATSAPP.md 3.1); before it perhaps "slug:"."""
+    business, colon, written = written.rpartition(":")
+    if colon and not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", business):
+        raise ValueError("must hold the business's name as addresses have it before the colon")
+    return f"{business}{colon}{_person(written.strip())}"
+
+
+def _person(written: str) -> str:
     phone = re.sub(r"[\s()./-]", "", written).removeprefix("+")
     if re.fullmatch(r"[1-9][0-9]{6,14}", phone):
         return phone

@@ -150,10 +150,14 @@ def test_admins_are_named_as_people_write_numbers(good, monkeypatch):
     monkeypatch.setenv("CONCIERGE_ADMIN_CONTACTS", "+49 151 1234-567, 1 (202) 555.0100,US.ENT.11815799212886844830")
     contacts = {"491511234567", "12025550100", "US.ENT.11815799212886844830"}
     assert load_settings().concierge_admin_contacts == contacts
+    monkeypatch.setenv("CONCIERGE_ADMIN_CONTACTS", "bakery: +49 151 1234-567,bakery:DE.Ann1")
+    contacts = {"bakery:491511234567", "bakery:DE.Ann1"}
+    assert load_settings().concierge_admin_contacts == contacts
 
 
 @pytest.mark.parametrize(
-    "value", ["0151 1234567", "+49", "+49 151 1234567,", "somebody", "us.123", "49151123456789012"]
+    "value",
+    ["0151 1234567", "+49", "+49 151 1234567,", "somebody", "us.123", "49151123456789012", "bakery:", "bakery:x"],
 )
 def test_an_admin_that_nobody_can_be_is_refused(good, monkeypatch, value):
     """A number without its country code would never match, and nobody would learn why."""
