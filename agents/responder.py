@@ -40,7 +40,10 @@ class BurstResponder:
         if burst.opted_out and keyword is not Intent.OPT_IN:
             return self._silent(burst, ClosedReason.OPTED_OUT)
         if burst.mode is Mode.PERSON and keyword is None:
-            return self._silent(burst, ClosedReason.WITH_PERSON)
+            # no reply waits for it, but nor would anybody else sum up what the customer tells the colleague
+            memory = await self._memory.summarized(burst, use_model=False)
+            silent = self._silent(burst, ClosedReason.WITH_PERSON)
+            return replace(silent, effects=Effects(summary=memory.summary))
         chosen = chosen_of(burst)
         whole, burst = burst, self._memory.recalled(with_whole_question(burst, chosen) if chosen else burst)
         began = time.perf_counter()

@@ -1,10 +1,20 @@
+import asyncio
 import json
 
 import pytest
 
 from agents.conversation_memory import LONGEST_SUMMARY, ConversationMemory
-from agents.ports import Burst, ModelError, Utterance
+from agents.ports import Burst, Completion, ModelError, Utterance
 from tests.fakes.scripted_model import ScriptedModel
+
+
+class SilentModel:
+    """A model that never answers."""
+
+    async def complete(
+        self, system: str, user: str, *, business_id: str = "", knowledge_version: int | None = None
+    ) -> Completion:
+        return await asyncio.Future()
 
 
 def talk(lines: int, length: int = 40, summary: str | None = None) -> Burst:
@@ -19,6 +29,33 @@ def test_recent_lines_keep_to_the_budget() -> None:
     """A hundred tokens are about four hundred characters: the newest lines that fit."""
     recalled = ConversationMemory(None, 100).recalled(talk(30))
     assert [line.seq for line in recalled.history] == list(range(21, 31))
+
+
+def test_a_long_line_does_not_push_the_others_out() -> None:
+    """Of a question as long as the budget the beginning stays, and so does what was said around it."""
+    said = ("hi", "The lamp " + "x" * 4090, "From Lamps")
+    history = tuple(Utterance(bool(seq % 2), text, seq) for seq, text in enumerate(said))
+    recalled = ConversationMemory(None).recalled(Burst("b", ("and?",), history=history))
+    assert [line.text[:8] for line in recalled.history] == ["hi", "The lamp", "From Lam"]
+    assert len(recalled.history[1].text) == 500
+    assert recalled.summary is None
+
+
+def test_what_leaves_the_budget_is_not_out_of_sight() -> None:
+    """Until the new summary is stored, the turn has the customer's questions of the older lines in short."""
+    recalled = ConversationMemory(None, 100).recalled(talk(30, summary="Before."))
+    assert recalled.summary is not None
+    assert recalled.summary.splitlines()[:2] == ["Before.", "Line 1."]
+    assert recalled.summary.endswith("Line 19.")
+
+
+async def test_a_slow_model_does_not_hold_the_reply_up() -> None:
+    """Beyond the time that the reply waits, the summary is the customer's own sentences."""
+    memory = ConversationMemory(SilentModel(), 100, model_seconds=0.01)
+    remembered = await memory.summarized(talk(30), use_model=True)
+    assert remembered.summary is not None
+    assert remembered.summary.text.startswith("Line 1.")
+    assert remembered.error == "summary: the model was slow"
 
 
 async def test_a_short_talk_needs_no_summary() -> None:

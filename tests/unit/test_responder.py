@@ -88,6 +88,15 @@ async def test_the_bot_is_silent_while_a_person_answers(text: str) -> None:
     assert (reply.text, reply.closed) == (None, ClosedReason.WITH_PERSON)
 
 
+async def test_what_is_told_to_a_person_is_summed_up() -> None:
+    """When the bot gets the chat back, it knows what the customer had asked, without a model's call for it."""
+    history = tuple(Utterance(by_customer=True, text=f"Line {seq}. {'x' * 200}", seq=seq) for seq in range(1, 41))
+    reply = await respond("and?", mode=Mode.PERSON, history=history)
+    assert reply.closed is ClosedReason.WITH_PERSON
+    assert reply.effects.summary is not None
+    assert reply.effects.summary.text.endswith(f"Line {reply.effects.summary.until_seq}.")
+
+
 async def test_stop_is_obeyed_while_a_person_answers() -> None:
     """Opting out holds also in a chat that a person took; no model is asked."""
     model = ScriptedModel("unused")
