@@ -5,11 +5,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from agents.mentions import Kind, Mention, mentions, spelled_numbers, units_of, with_plain_digits
+from agents.mentions import (
+    COUNTING,
+    Kind,
+    Mention,
+    mentions,
+    ordinal_numbers,
+    spelled_numbers,
+    units_of,
+    with_plain_digits,
+)
 
 _PIECE = re.compile(r".+?(?:[.!?…。！？।؟](?=[\s\"'”’»)\]*_]|$)[\"'”’»)\]*_]*|\n|$)\s*", re.DOTALL)  # noqa: RUF001
 _LEAST_WORDS = 3
 _LONGEST_QUESTION = 4096
+_LEAST_PHONE = 7
 _HALF_DAY = 12
 _LATEST_BARE_EVENING = 8  # "9 to 6" ends in the evening; "from 9" does not begin there
 
@@ -53,8 +63,9 @@ class _Known:
         self._units = [units_of(passage) for passage in self._passages]
         everything = [*self._mentioned, mentions(question[:_LONGEST_QUESTION])]
         spelled = set(chain(*(spelled_numbers(text) for text in (*self._passages, question))))
-        self._numbers = self._of(everything, Kind.NUMBER, Kind.PRICE, Kind.TIME) | spelled
-        self._dates = self._of(everything, Kind.DATE)
+        ordinals = set(chain(*map(ordinal_numbers, self._passages)))
+        self._numbers = self._of(everything, Kind.NUMBER, Kind.PRICE, Kind.TIME) | spelled | ordinals
+        self._dates = self._of(everything, Kind.DATE) | {day for each in chain(*everything) for day in each.between}
         self._times = self._of(everything, Kind.TIME)
         self._all_text = "\n".join([*self._passages, question])
 
@@ -77,21 +88,33 @@ class _Known:
             case Kind.DATE:
                 return any(self._has_date(meaning) for meaning in said.meanings)
             case Kind.TIME:
-                return any(self._has_time(meaning) for meaning in said.meanings)
+                return any(self._has_time(meaning, said.unit) for meaning in said.meanings)
             case Kind.NUMBER:
-                return bool(said.meanings & self._numbers) or self._in_date(said)
+                return bool(said.meanings & self._numbers) or self._in_date(said) or self._is_phone(said)
 
     def _has_phone(self, said: Mention) -> bool:
         phones = self._of(self._mentioned, Kind.PHONE, Kind.NUMBER)
         return any(phone.endswith(meaning) for phone in phones for meaning in said.meanings)
 
+    def _is_phone(self, said: Mention) -> bool:
+        """A phone number in groups of three digits looks like any large number."""
+        return self._has_phone(said) and all(len(meaning) >= _LEAST_PHONE for meaning in said.meanings)
+
     def _has_price(self, said: Mention) -> bool:
-        """With its currency, or as a plain number in a passage that names no other one (in the head of a table)."""
+        """With its currency, or as a plain number in a passage that names no other one (in the head of a table).
+
+        The 5 of "5 days" is no price.
+        """
         return any(
             each.meanings & said.meanings
             and (
                 (each.kind is Kind.PRICE and each.unit == said.unit)
-                or (each.kind is Kind.NUMBER and units - {"%"} <= {said.unit} and said.unit in units)
+                or (
+                    each.kind is Kind.NUMBER
+                    and each.unit != COUNTING
+                    and units - {"%"} <= {said.unit}
+                    and said.unit in units
+                )
             )
             for listed, units in zip(self._mentioned, self._units, strict=True)
             for each in listed
@@ -102,10 +125,12 @@ class _Known:
         same = {known.split(".")[2] for known in self._dates if known.startswith(f"{day}.{month}.")}
         return bool(same) and (not year or year in same or ("" in same and year in self._numbers))
 
-    def _has_time(self, meaning: str) -> bool:
+    def _has_time(self, meaning: str, half: str) -> bool:
         """Six in the evening is also a 6 or an 18 in a list of opening hours."""
         hour, minute = meaning.split(":")
         if meaning in self._times:
+            return True
+        if not half and 1 <= int(hour) <= _LATEST_BARE_EVENING and f"{int(hour) + _HALF_DAY}:{minute}" in self._times:
             return True
         evening = int(hour) - _HALF_DAY
         bare = {hour, str(evening)} if 1 <= evening <= _LATEST_BARE_EVENING else {hour}
@@ -118,4 +143,5 @@ class _Known:
     def _in_date(self, said: Mention) -> bool:
         """A year or a day alone, of a date; an hour, of a time."""
         parts = set(chain(*(known.split(".") for known in self._dates), *(known.split(":") for known in self._times)))
+        parts |= {str(int(known.split(":")[0]) - _HALF_DAY) for known in self._times}
         return bool(said.meanings & parts)

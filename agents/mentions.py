@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from agents.word_numbers import CURRENCIES, MONTHS, NUMBER_WORDS
+from agents.word_numbers import AMBIGUOUS_MONTHS, CURRENCIES, MONTHS, NUMBER_WORDS, ORDINAL_WORDS
 
 _ENDS = ".,;:!?)]}>*_~\"'»”’…。，；：！？）】"
-_TOP = (
-    "com|net|org|io|co|app|dev|info|biz|shop|store|online|site|me|eu|uk|us|de|at|ch|fr|es|it|pt|br|mx|ar|in|id|cn|ae|sa"
-)
+_TOP = "com|net|org|app|dev|info|biz|shop|store|online|site"
+# Many of them are words: "We open daily.At noon …" lacks a blank and is no address.
+_TOP_SHORT = "io|co|me|eu|uk|us|de|at|ch|fr|es|it|pt|br|mx|ar|in|id|cn|ae|sa"
 _LINK = re.compile(
     r"[a-z][a-z0-9+.-]*://[^\s<>\"'`|\\^{}\[\]()]+|www\.[^\s<>\"'`|\\^{}\[\]()]+"
-    rf"|(?<![@\w.-])(?:[\w-]+\.)+(?:{_TOP}|[a-z]{{2,12}}(?=/\w))\b(?:/[^\s<>\"'`|\\^{{}}\[\]()]*)?",
+    rf"|(?<![@\w.-])(?:[\w-]+\.)+(?:{_TOP}|(?-i:{_TOP_SHORT}|{_TOP_SHORT.upper()})|[a-z]{{2,12}}(?=/\w))\b(?:/[^\s<>\"'`|\\^{{}}\[\]()]*)?",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
@@ -37,15 +37,26 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(
     rf"(?<![^\W\d_])({_MONTH})\.?\s+(?:the\s+)?{_RANGE}(?!\d|[.:]\d)(?:,?\s+(\d{{4}}))?", re.IGNORECASE
 )
+_DATE_MARK = re.compile(r"\d(?:st|nd|rd|th|er|º|°|\.)(?!\w)|\bde\s", re.IGNORECASE)
+_TO = re.compile(rf"{_DAY}\s*(?:[-–—]|to|until|bis|a|al|au|até|hasta|sampai)\s*{_DAY}", re.IGNORECASE)
 _HAN_DATE = re.compile(r"(?:(\d{4})\s*年\s*)?(\d{1,2})\s*月\s*(\d{1,2})\s*[日号號]")
 _ISO = re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 _FIGURES = re.compile(r"(?<![\d.,/])(\d{1,2})([./-])(\d{1,2})(?:\2(\d{4}|\d{2})|\2)(?![\d/])")
 _TIME = re.compile(
-    r"(?<![\d.,])(\d{1,2})(?:[:.hH：](\d{2}))?\s?(am|pm|a\.m\.|p\.m\.|uhr|h|点|點)(?![^\W\d_])"
-    r"|(?<![\d.,])(\d{1,2})[:：](\d{2})(?!\d)",
+    r"(?<![\d.,])(\d{1,2})(?:[:.hH：](\d{2}))?\s?(am|pm|a\.m\.|p\.m\.|uhr|h|点|點)(?![^\W_])"
+    r"|(?<![\d.,])(\d{1,2})[:：hH](\d{2})(?![^\W_])",
     re.IGNORECASE,
 )
+_SPOKEN_TIME = re.compile(
+    r"(?P<half>上午|早上|凌晨|中午|下午|傍晚|晚上|सुबह|दोपहर|शाम|रात)\s*(?P<hour>\d{1,2})"
+    r"(?:[点點](?:(?P<minute>\d{1,2})分?|(?P<thirty>半))?|(?:[:：](?P<colon>\d{2}))?\s*बजे)"
+    r"|(?<![\d.,])(?P<first>\d{1,2})(?:[:：](?P<second>\d{2}))?\s*(?P<last>صباح|مساء|ظهر|عصر)\w*"
+)
+_MORNINGS = {"上午", "早上", "凌晨", "सुबह", "صباح"}
+_NIGHT_HOURS = 6  # "रात 2 बजे" is two at night
 _PLAIN = re.compile(_NUMBER)
+_COUNTS = re.compile(r"[ \t\u00a0-]{0,2}(?!(?:per|pro|por|par|each|je|cada|a)(?!\w))[^\W\d_]", re.IGNORECASE)
+COUNTING = "of what follows"
 _WORD = re.compile(r"[^\W\d_]+")
 _BULLET = re.compile(r"^\s*\d{1,2}[.)](?=\s)", re.MULTILINE)
 _HALF_DAY = 12
@@ -66,18 +77,23 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One of them. `meanings` are what it may mean, normalised: 1.000 is a thousand or one; any of them counts."""
+    """One of them. `meanings` are what it may mean, normalised: 1.000 is a thousand or one; any of them counts.
+
+    `unit` is a price's currency, a time's half of the day if it is named, COUNTING for the number of "5 days".
+    `between` are the days within a range that begins here.
+    """
 
     kind: Kind
     meanings: frozenset[str]
     unit: str = ""
+    between: frozenset[str] = frozenset()
 
 
 def mentions(text: str) -> list[Mention]:
     """All that a text mentions, each stretch of it once, read as the first kind that it fits in the order of Kind."""
     left = _BULLET.sub(lambda found: " " * len(found[0]), with_plain_digits(text))
     found: list[Mention] = []
-    for finder in (_emails, _links, _prices, _dates, _phones, _times, _numbers):
+    for finder in (_emails, _links, _prices, _dates, _phones, _spoken_times, _times, _numbers):
         spans: list[tuple[int, int]] = []
         for mention, span in finder(left):
             found.append(mention)
@@ -107,6 +123,11 @@ def values(written: str) -> frozenset[str]:
 def spelled_numbers(text: str) -> set[str]:
     """Small numbers that are written as words, in any of the bot's languages."""
     return {NUMBER_WORDS[word] for word in _WORD.findall(text.casefold()) if word in NUMBER_WORDS}
+
+
+def ordinal_numbers(text: str) -> set[str]:
+    """First to tenth, written as words."""
+    return {ORDINAL_WORDS[word] for word in _WORD.findall(text.casefold()) if word in ORDINAL_WORDS}
 
 
 def units_of(text: str) -> set[str]:
@@ -152,7 +173,20 @@ def _dates(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
         )
         if meanings:
             taken.append(span)
-            yield Mention(Kind.DATE, meanings), span
+            yield Mention(Kind.DATE, meanings, between=_between(text, span, day_month_year)), span
+
+
+def _between(text: str, span: tuple[int, int], dates: list[tuple[int, int, str]]) -> frozenset[str]:
+    """The days after a range's first, as far as the stretch and the two digits after it tell."""
+    found = _TO.search(text[span[0] : span[1] + 2])
+    day, month, year = dates[0]
+    days = range(day + 1, min(int(found[2]), _DAYS_A_MONTH)) if found and int(found[1]) == day else ()
+    return frozenset(f"{each}.{month}.{year}" for each in days)
+
+
+def _is_month(found: re.Match[str], month: str, year: str | None) -> bool:
+    """Whether "may", "set", "out" are meant as months: with a capital, an ordinal's ending, a "de" or a year."""
+    return month.casefold() not in AMBIGUOUS_MONTHS or month[0].isupper() or bool(year or _DATE_MARK.search(found[0]))
 
 
 def _written_dates(text: str) -> Iterator[tuple[list[tuple[int, int, str]], tuple[int, int]]]:
@@ -163,13 +197,13 @@ def _written_dates(text: str) -> Iterator[tuple[list[tuple[int, int, str]], tupl
         yield [(int(found[3]), int(found[2]), found[1])], found.span()
     for found in _DAY_MONTH.finditer(text):
         for group in (1, 2):
-            if found[group]:
+            if found[group] and _is_month(found, found[3], found[4]):
                 end = found.end() if group == 2 or not found[2] else found.start(2)  # noqa: PLR2004 - the range's end
                 start = found.start() if group == 1 else found.start(2)
                 yield [(int(found[group]), MONTHS[found[3].casefold()], found[4] or "")], (start, end)
     for found in _MONTH_DAY.finditer(text):
         for group in (2, 3):
-            if found[group]:
+            if found[group] and _is_month(found, found[1], found[4]):
                 end = found.end() if group == 3 or not found[3] else found.start(3)  # noqa: PLR2004 - the range's end
                 start = found.start() if group == 2 else found.start(3)  # noqa: PLR2004 - its beginning
                 yield [(int(found[group]), MONTHS[found[1].casefold()], found[4] or "")], (start, end)
@@ -183,8 +217,20 @@ def _written_dates(text: str) -> Iterator[tuple[list[tuple[int, int, str]], tupl
 def _phones(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
     for found in _PHONE.finditer(text):
         if not re.fullmatch(_NUMBER, found[0]):
-            digits = "".join(letter for letter in found[0] if letter.isdigit()).lstrip("0")
+            digits = "".join(letter for letter in found[0].replace("(0)", "") if letter.isdigit()).lstrip("0")
             yield Mention(Kind.PHONE, frozenset({digits})), found.span()
+
+
+def _spoken_times(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
+    """Chinese, Hindi and Arabic name the half of the day: 下午6点, शाम 6 बजे, ٦ مساء."""
+    for found in _SPOKEN_TIME.finditer(text):
+        hour = int(found["hour"] or found["first"])
+        minute = 30 if found["thirty"] else int(found["minute"] or found["colon"] or found["second"] or 0)
+        half = found["half"] or found["last"]
+        late = half not in _MORNINGS and not (half == "रात" and hour < _NIGHT_HOURS)
+        if late and hour < _HALF_DAY and not (half == "中午" and hour > _HALF_DAY - 2):
+            hour += _HALF_DAY
+        yield Mention(Kind.TIME, frozenset({f"{hour}:{minute:02}"}), "pm" if late else "am"), found.span()
 
 
 def _times(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
@@ -195,9 +241,10 @@ def _times(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
             hour += _HALF_DAY
         elif half == "am" and hour == _HALF_DAY:
             hour = 0
-        yield Mention(Kind.TIME, frozenset({f"{hour}:{minute:02}"})), found.span()
+        yield Mention(Kind.TIME, frozenset({f"{hour}:{minute:02}"}), half if half in {"am", "pm"} else ""), found.span()
 
 
 def _numbers(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
     for found in _PLAIN.finditer(text):
-        yield Mention(Kind.NUMBER, values(found[0])), found.span()
+        counting = COUNTING if _COUNTS.match(text, found.end()) else ""
+        yield Mention(Kind.NUMBER, values(found[0]), counting), found.span()

@@ -18,6 +18,8 @@ _MONTHS = (
     "december dec dezember dez diciembre dic dezembro décembre decembre déc dicembre desember des ديسمبر दिसंबर दिसम्बर",
 )
 MONTHS = {word: number for number, listed in enumerate(_MONTHS, start=1) for word in listed.split()}
+# Words of other meanings, too: "1 may be used", "4 out of 5", "5 years ago".
+AMBIGUOUS_MONTHS = frozenset({"may", "march", "mar", "mars", "set", "out", "ago", "des", "dec", "gen", "mag"})
 
 _NUMBERS = (
     "zero null cero nol صفر शून्य 零",
@@ -38,6 +40,16 @@ NUMBER_WORDS = {word: str(number) for number, listed in enumerate(_NUMBERS) for 
 NUMBER_WORDS |= {"fourteen": "14", "fifteen": "15", "twenty": "20", "thirty": "30", "vierzehn": "14", "dreißig": "30",
                  "quince": "15", "quinze": "15", "quindici": "15", "treinta": "30", "trinta": "30", "trente": "30",
                  "trenta": "30", "twenty-four": "24", "hundred": "100", "hundert": "100"}
+_ORDINALS = (
+    "first erste ersten erster erstes primero primera primer premier première primo prima primeiro primeira pertama أول",
+    "second zweite zweiten zweiter segundo segunda deuxième secondo seconda kedua ثاني",
+    "third dritte dritten dritter tercero tercera tercer troisième terzo terza terceiro terceira ketiga ثالث",
+    "fourth vierte vierten vierter cuarto cuarta quatrième quarto quarta keempat رابع",
+    "fifth fünfte fünften fünfter quinto quinta cinquième kelima خامس",
+    "sixth sechste sechsten", "seventh siebte siebten", "eighth achte achten", "ninth neunte neunten",
+    "tenth zehnte zehnten",
+)
+ORDINAL_WORDS = {word: str(number) for number, listed in enumerate(_ORDINALS, start=1) for word in listed.split()}
 
 _CURRENCIES = {
     "$": "$ usd us$ dollar dollars dólar dólares dolar",

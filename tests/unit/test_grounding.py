@@ -94,3 +94,49 @@ def test_the_customers_numbers_may_be_repeated() -> None:
 def test_other_passages_do_not_count() -> None:
     """What an answer says must stand in the passages that it names."""
     assert grounded("It is $40.50.", [SHOP]).text is None
+
+
+@pytest.mark.parametrize(
+    ("said", "passage"),
+    [
+        ("Call us at +44 20 7946 0000.", "Phone: +44 (0)20 7946 0000"),
+        ("Call us on 555 123 456.", "Phone 555-123-456"),
+        ("Only 1 may be used per order.", "Only one voucher may be used per order."),
+        ("Rated well by 4 out of 5 customers.", "Rated well by 4 of 5 customers."),
+        ("We set 4 tables.", "There are four tables."),
+        ("Closed 24, 25 and 26 December.", "Closed 24-26 December."),
+        ("Closed on 25 December.", "Closed from December 24 to 26."),
+        ("We are on the 1st floor.", "We are on the first floor."),
+        ("Ouvert de 9h à 18h30.", "Open 9:00-18:30"),
+        ("Open 9 to 6.", "Open 9 am - 6 pm"),
+        ("Open 9:00 to 6:00.", "Open 9 am - 6 pm"),
+        ("营业时间：上午9点到下午6点。", "Open 9 am to 6 pm"),
+        ("下午5点半关门。", "Closes at 17:30"),
+        ("الدوام من ٩ صباحا إلى ٦ مساء", "Open 9 am to 6 pm"),
+        ("सुबह 9 बजे से शाम 6 बजे तक।", "Open 9 am to 6 pm"),
+        ("We open daily.At weekends we close.", "We open daily. At weekends we close."),
+        ("A small room costs 12 €.", "Prices in €\nsmall | 12 per night"),
+    ],
+)
+def test_the_same_in_other_words_may_be_said(said: str, passage: str) -> None:
+    """Phone numbers, months, ranges and hours are known however people and languages write them."""
+    assert grounded(said, [passage]).text == said
+
+
+@pytest.mark.parametrize(
+    ("said", "passage", "kind"),
+    [
+        ("Delivery costs 5 €.", "Delivery takes 5 days. A gift box costs 20 €.", Kind.PRICE),
+        ("It costs 5 €.", "Prices in €\nbox of 5 kg | 20", Kind.PRICE),
+        ("Closed on 27 December.", "Closed 24-26 December.", Kind.DATE),
+        ("Closed on 25 December.", "Closed on 24 and 26 December.", Kind.DATE),
+        ("We close on 4 May.", "We may close 4 tables.", Kind.DATE),
+        ("Open until 下午5点", "Open until 5 am", Kind.TIME),
+        ("Pay at EVIL.ME or evil.me.", "Pay in the shop.", Kind.LINK),
+        ("Call 555 123 457.", "Phone 555-123-456", Kind.NUMBER),
+    ],
+)
+def test_what_only_looks_alike_is_not_said(said: str, passage: str, kind: Kind) -> None:
+    """Days are no euros, a day beside a range is not within it, and the morning is not the afternoon."""
+    checked = grounded(said, [passage])
+    assert (checked.text, kind in checked.invented) == (None, True)
