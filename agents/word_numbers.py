@@ -41,7 +41,7 @@ NUMBER_WORDS |= {"fourteen": "14", "fifteen": "15", "twenty": "20", "thirty": "3
                  "quince": "15", "quinze": "15", "quindici": "15", "treinta": "30", "trinta": "30", "trente": "30",
                  "trenta": "30", "twenty-four": "24", "hundred": "100", "hundert": "100"}
 _ORDINALS = (
-    "first erste ersten erster erstes primero primera primer premier première primo prima primeiro primeira pertama أول",
+    "first erste ersten erster primero primera primer premier première primo prima primeiro primeira pertama أول",
     "second zweite zweiten zweiter segundo segunda deuxième secondo seconda kedua ثاني",
     "third dritte dritten dritter tercero tercera tercer troisième terzo terza terceiro terceira ketiga ثالث",
     "fourth vierte vierten vierter cuarto cuarta quatrième quarto quarta keempat رابع",
