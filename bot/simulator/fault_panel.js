@@ -38,6 +38,7 @@ export class FaultPanel {
     this.complain = complain;
     this.switches = new Map();
     this.timer = 0;
+    this.shows = 0;
     parts.groups.replaceChildren(...GROUPS.map(([title, faults]) => this.group(title, faults)));
     parts.off.addEventListener("click", () => this.change(() => ask("faults", { method: "DELETE" })));
     parts.often.addEventListener("change", () => {
@@ -47,6 +48,7 @@ export class FaultPanel {
 
   // What is in force now, by whoever's wish.
   show(faults) {
+    this.shows += 1;
     const active = new Map(faults.filter(({ probability, next }) => probability > 0 || next > 0).map((fault) => [fault.kind, fault]));
     for (const [kind, { box, codes }] of this.switches) {
       box.checked = active.has(kind);
@@ -59,8 +61,10 @@ export class FaultPanel {
     if (faults.some(({ next }) => next > 0)) this.timer = setTimeout(() => this.look(), LOOK_MILLISECONDS);
   }
 
+  // The feed may tell newer things while the answer is on its way: then the answer is stale.
   look() {
-    return ask("faults").then(({ faults }) => this.show(faults)).catch(() => {});
+    const shows = this.shows;
+    return ask("faults").then(({ faults }) => { if (this.shows === shows) this.show(faults); }).catch(() => {});
   }
 
   group(title, faults) {

@@ -1,11 +1,12 @@
 """The simulator's page in Chromium: files, faults and the knowledge."""
 
+import asyncio
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.e2e.browser import browser
 from tests.e2e.page_stage import MARIA, WIDE, PageStage, page_stage
@@ -149,6 +150,32 @@ async def test_a_fault_is_switched_on_and_off(chromium):
         await shown.page.get_by_role("button", name="All off").click()
         await expect(shown.page.get_by_role("switch", name="Never")).not_to_be_checked()
         assert [fault for fault in shown.simulator.faults.listed() if fault["probability"]] == []
+
+
+async def test_a_late_answer_does_not_undo_what_came_since(chromium):
+    """The page asks what is in force; when somebody changes it before the answer arrives, the change stays shown."""
+    came, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        if route.request.method == "GET":
+            came.set()
+            await let_go.wait()
+        await route.fulfill(response=answer)
+
+    async with page_stage(chromium, WIDE) as shown:
+        await shown.page.locator("#faults summary").click()
+        await shown.page.route("**/simulator/faults*", hold)
+        await shown.page.get_by_role("switch", name="Refused").check()
+        await came.wait()
+        lost = {"faults": [{"kind": "status_lost", "probability": 1.0}]}
+        async with shown.session.post(f"{shown.simulator.url}/simulator/faults", json=lost) as answer:
+            assert answer.status == 200
+        await expect(shown.page.get_by_role("switch", name="Never")).to_be_checked()
+        async with shown.page.expect_event("requestfinished", lambda request: "faults" in request.url):
+            let_go.set()
+        await expect(shown.page.get_by_role("switch", name="Never")).to_be_checked()
+        await expect(shown.page.locator("#fault-count")).to_have_text("2")
 
 
 async def test_a_fault_that_strikes_once_switches_itself_off(chromium):
