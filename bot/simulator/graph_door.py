@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -16,6 +17,8 @@ from bot.simulator.world import World
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TRACE_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 TOKEN_EXPIRED = 463
+UNREADABLE = (TypeError, ValueError, AttributeError, LookupError, OverflowError)
+logger = logging.getLogger(__name__)
 UNKNOWN_OBJECT = 33
 
 
@@ -51,10 +54,17 @@ class GraphDoor:
             except HangUpError:
                 return hung_up(request)
             except MetaRefusalError as refusal:
-                self._world.counts["refused"] += 1
-                return answered(refusal.document(self.trace_id()), refusal.status)
+                return self._refused(refusal)
+            except UNREADABLE as error:
+                # A bare 500 would mean "perhaps taken" to a business: what no rule foresaw is a bad parameter, too.
+                logger.warning("a call of %s could not be read: %s", call, type(error).__name__)
+                return self._refused(MetaRefusalError(100, "Invalid parameter."))
 
         return guard
+
+    def _refused(self, refusal: MetaRefusalError) -> web.StreamResponse:
+        self._world.counts["refused"] += 1
+        return answered(refusal.document(self.trace_id()), refusal.status)
 
     def strike(self, call: str, *customers: str) -> None:
         """Let the faults that take nothing happen. Raises HangUpError or MetaRefusalError."""

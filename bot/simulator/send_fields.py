@@ -9,6 +9,7 @@ from bot.simulator.customers import Attachment, Choice
 from bot.simulator.media_store import MediaStore
 from bot.simulator.refusals import MetaRefusalError
 from bot.simulator.templates import TemplateShelf
+from bot.simulator.text_length import units
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,6 @@ class Send:
     def is_template(self) -> bool:
         """Whether it may go outside of the window."""
         return self.type == "template"
-
-
-def units(text: str) -> int:
-    """UTF-16 units. Meta does not say what it counts; this is the most that it may be."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def required_text(value: Any, name: str, limit: int) -> str:

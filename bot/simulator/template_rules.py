@@ -9,6 +9,7 @@ from bot.simulator.customers import Choice
 from bot.simulator.refusals import MetaRefusalError
 from bot.simulator.send_fields import Send, Shelves, inside, listed, required_text
 from bot.simulator.templates import BODY_LIMIT, PART_LIMIT, VARIABLE, Template, variables
+from bot.simulator.text_length import units
 
 FORBIDDEN_IN_PARAMETER = re.compile(r"[\n\t]| {5,}")
 PAYLOAD_LIMIT = 256  # 512 by a third party: the safe one counts
@@ -72,7 +73,7 @@ def _filled(found: Template, kind: str, parameters: list[dict[str, Any]], limit:
     else:
         values = {str(place + 1): _value(one, name) for place, one in enumerate(parameters)}
     filled = VARIABLE.sub(lambda match: values[match[1]], str(text or ""))
-    if len(filled) > limit:
+    if units(filled) > limit:
         raise MetaRefusalError(132005, f"{name}: the text would be longer than {limit} characters.")
     return filled
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.simulator.refusals import MetaRefusalError
+from bot.simulator.text_length import units
 
 NAME = re.compile(r"[a-z0-9_]{1,512}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2,3})?")
@@ -185,7 +186,7 @@ def _check_header(part: dict[str, Any], *, named: bool) -> None:
 
 def _check_text(part: dict[str, Any], name: str, limit: int, *, named: bool, most: int = 100) -> None:
     text = part.get("text")
-    if not isinstance(text, str) or not text.strip() or len(text) > limit:
+    if not isinstance(text, str) or not text.strip() or units(text) > limit:
         raise _wrong(f"{name}.text is 1 to {limit} characters.", TOO_LONG)
     found = variables(text)
     if len(found) > most:
