@@ -32,6 +32,8 @@ _RETRIED_STATUSES = frozenset({408, 409, 425, _TOO_MANY_REQUESTS})
 _SERVER_FAULT = 500
 # What is wrong with one request says nothing about the next: too long, refused by a filter, not understood.
 _OUR_FAULTS = frozenset({400, 413, 422})
+# The server may have answered, and bills it; what it refused or never got costs nothing.
+_BILLED_FAILURES = frozenset({"timeout", "nonsense"})
 _BREAKER_LEVELS = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
@@ -100,7 +102,11 @@ class OpenAIChatModel:
     async def ask(
         self, system: str, user: str, *, seconds: float, charge: Callable[[Usage], None] | None = None
     ) -> Completion:
-        """The same within so many seconds. `charge` hears of every answer that has a price, also of useless ones."""
+        """The same within so many seconds.
+
+        `charge` hears of every answer that has a price, also of useless ones; of those that nobody heard, by what went
+        in.
+        """
         chat = await self._opened()
         permit = self._breaker.admit()
         if permit is None:
@@ -159,12 +165,16 @@ class OpenAIChatModel:
             try:
                 message = await _invoke(chat, call.system, call.user, tracing=self._options.tracing)
                 text = _text(message)
+            except asyncio.CancelledError:  # out of time, or nobody waits: the server goes on, and bills it
+                self._bill(call, self._priced(call, *_unheard(call)))
+                raise
             except Exception as exc:  # the border to langchain, openai and httpx, which raise anything at a bad answer
-                raise _failed(exc) from exc
+                failed = _failed(exc)
+                if failed.outcome in _BILLED_FAILURES:
+                    self._bill(call, self._priced(call, *_unheard(call)))
+                raise failed from exc
         usage = self._usage(message, call, text)
-        self._record(usage)
-        if call.charge is not None:
-            call.charge(usage)
+        self._bill(call, usage)
         if not text.strip():
             raise _FailedAttemptError("empty", may_help_again=True)
         return Completion(text, usage)
@@ -181,13 +191,17 @@ class OpenAIChatModel:
     def _usage(self, message: Any, call: "_Call", text: str) -> Usage:
         """What the server counted; what it did not is estimated, so that a budget holds with any server."""
         counted = message.usage_metadata or {}
-        tokens_in = counted.get("input_tokens") or _estimated(call.system) + _estimated(call.user)
-        tokens_out = counted.get("output_tokens") or _estimated(text)
+        tokens_in = counted.get("input_tokens") or _unheard(call)[0]
+        return self._priced(call, tokens_in, counted.get("output_tokens") or _estimated(text))
+
+    def _priced(self, call: "_Call", tokens_in: int, tokens_out: int) -> Usage:
         price_in, price_out = self._options.prices.get(self._options.model, (0.0, 0.0))
         cost = (tokens_in * price_in + tokens_out * price_out) / _TOKENS_A_PRICE_UNIT
         return Usage(self._options.model, prompt_hash(call.system), tokens_in, tokens_out, cost)
 
-    def _record(self, usage: Usage) -> None:
+    def _bill(self, call: "_Call", usage: Usage) -> None:
+        if call.charge is not None:
+            call.charge(usage)
         self._metrics.model_tokens.labels(self._options.model, "input").inc(usage.input_tokens)
         self._metrics.model_tokens.labels(self._options.model, "output").inc(usage.output_tokens)
         self._metrics.model_cost.labels(self._options.model).inc(usage.cost_usd)
@@ -294,6 +308,11 @@ def _text(message: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
+
+
+def _unheard(call: "_Call") -> tuple[int, int]:
+    """The tokens of a call whose answer was not heard: what went in, roughly; what came out is not known."""
+    return _estimated(call.system) + _estimated(call.user), 0
 
 
 def _estimated(text: str) -> int:

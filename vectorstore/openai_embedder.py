@@ -72,8 +72,8 @@ class OpenAIEmbedder:
             if attempt:
                 await self._clock.sleep(self._dice.uniform(0.5, 1.0) * 2.0**attempt)
             try:
-                async with self._room, asyncio.timeout(self._options.timeout_seconds):
-                    answer = await client.embeddings.create(model=self._options.model, input=texts)
+                async with self._room:
+                    answer = await self._asked(client, texts)
                     rows = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
             except Exception as error:  # noqa: BLE001 - the border: whatever the client raises is "no vectors"
                 self._metrics.model_calls.labels(self._options.model, "failed").inc()
@@ -83,6 +83,14 @@ class OpenAIEmbedder:
                 self._record(answer.usage, texts)
                 return _normalised(rows, len(texts))
         raise EmbeddingError(f"{self._options.model} gave no embeddings") from cause
+
+    async def _asked(self, client: "AsyncOpenAI", texts: list[str]) -> Any:
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                return await client.embeddings.create(model=self._options.model, input=texts)
+        except (asyncio.CancelledError, TimeoutError):
+            self._record(None, texts)  # the server bills what it got, also where nobody hears its answer
+            raise
 
     async def _ready_client(self) -> "AsyncOpenAI":
         async with self._making:

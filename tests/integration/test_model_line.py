@@ -179,6 +179,25 @@ async def test_useless_answers_cost_money_too(bench: Bench, server: ScriptedOpen
     assert [row["model"] for row in await bench.spending()] == ["first", "second"]
 
 
+async def test_what_nobody_hears_costs_money_too(bench: Bench, server: ScriptedOpenAI) -> None:
+    """The server bills calls that ran out of time or were given up: their input counts, estimated; refusals do not."""
+    server.lasting_fault = "hang"
+    async with bench.line(concierge_model_timeout_seconds=0.5, concierge_model_prices=PRICES) as line:
+        with pytest.raises(ModelError, match="timeout"):
+            await line.complete("s" * 400, "u", business_id=bench.business_id)
+        asked = asyncio.create_task(line.complete("s" * 400, "u", business_id=bench.business_id))
+        while server.calls < 2:
+            await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        server.lasting_fault = "status_500"
+        with pytest.raises(ModelError):
+            await line.complete("s" * 400, "u", business_id=bench.business_id)
+    (row,) = await bench.spending()
+    assert (row["calls"], row["input_tokens"], row["output_tokens"]) == (2, 202, 0)
+    assert row["cost_usd"] == pytest.approx(2.02)
+
+
 async def test_a_known_question_costs_nothing(bench: Bench, server: ScriptedOpenAI) -> None:
     """The same prompt from the same knowledge is answered from memory: no call, no tokens, also beyond the budget."""
     async with bench.line(concierge_daily_budget_usd=0.5, concierge_model_prices=PRICES) as line:

@@ -127,6 +127,17 @@ async def test_openai_hangs(server: ScriptedOpenAI, openai: Callable[..., OpenAI
         await openai(retries=0, timeout_seconds=0.3).embed(["text"])
 
 
+async def test_openai_bills_what_nobody_heard(
+    server: ScriptedOpenAI, metrics: Metrics, openai: Callable[..., OpenAIEmbedder]
+) -> None:
+    """A call that ran out of time counts by what went in; one that was refused does not."""
+    server.faults.extend(["hang", "status_500"])
+    with pytest.raises(EmbeddingError):
+        await openai(retries=1, timeout_seconds=0.3).embed(["x" * 40])
+    sample = metrics.registry.get_sample_value
+    assert sample("concierge_model_tokens_total", {"model": "text-embedding-3-small", "direction": "input"}) == 10
+
+
 async def test_openai_usage(server: ScriptedOpenAI, metrics: Metrics, openai: Callable[..., OpenAIEmbedder]) -> None:
     """Tokens and their price are recorded, as the server counts them."""
     await openai(price_usd=2.0).embed(["twelve chars"])
