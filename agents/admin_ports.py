@@ -95,6 +95,6 @@ class AdminKnowledge(Protocol):
 class Listener(Protocol):
     """Writes down what was said."""
 
-    async def write_down(self, media_id: str, mime_type: str) -> str:
+    async def write_down(self, media_id: str, mime_type: str, business_id: str) -> str:
         """The text of a voice note at WhatsApp, "" when nothing was said. Raises FileFetchError or ModelError."""
         ...

@@ -104,7 +104,8 @@ class EmbeddingAgent:
         heard: list[str] = []
         for note in notes:
             try:
-                heard.append((await self._listener.write_down(note.media_id, note.mime_type)).strip())
+                said = await self._listener.write_down(note.media_id, note.mime_type, burst.business_id)
+                heard.append(said.strip())
             except (FileFetchError, ModelError):
                 heard.append("")
         if not all(heard):

@@ -63,6 +63,11 @@ class ModelLine:
         self._count("cached")
         return replace(completion, usage=Usage(completion.usage.model, completion.usage.prompt_hash))
 
+    @property
+    def budget(self) -> ModelBudget:
+        """For other models that the same money pays."""
+        return self._budget
+
     def state(self) -> LineState:
         """For readiness: nothing is called for it."""
         breakers = {model.name: model.breaker for model in self._models}

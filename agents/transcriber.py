@@ -5,7 +5,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agents.ports import ModelError
+from agents.model_budget import ModelBudget
+from agents.ports import ModelError, Usage
 from database.clock import Clock
 from database.metrics import Metrics
 
@@ -22,19 +23,36 @@ _ENDINGS = {"audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/aac": "m4a", "audio/
 
 @dataclass(frozen=True, slots=True)
 class TranscriberOptions:
-    """Which model, and how to call it. `base_url` "" is OpenAI's own; `timeout_seconds` bounds all tries together."""
+    """Which model, and how to call it. `base_url` "" is OpenAI's own; `timeout_seconds` bounds all tries together.
+
+    `prices_usd` are for a million tokens, in and out; a server that counts none costs 0. At most `concurrency` at once.
+    """
 
     model: str
     api_key: str = field(repr=False)
     base_url: str = ""
     timeout_seconds: float = 20.0
     retries: int = 2
+    concurrency: int = 4
+    prices_usd: tuple[float, float] = (0.0, 0.0)
 
 
 class OpenAITranscriber:
-    """Implements services.voice_notes.Transcriber. The client is imported at the first call, in a thread."""
+    """Implements services.voice_notes.Transcriber. The client is imported at the first call, in a thread.
 
-    def __init__(self, options: TranscriberOptions, clock: Clock, dice: random.Random, metrics: Metrics) -> None:
+    `budget` None means that nobody counts what a business spends.
+    """
+
+    def __init__(
+        self,
+        options: TranscriberOptions,
+        clock: Clock,
+        dice: random.Random,
+        metrics: Metrics,
+        budget: ModelBudget | None = None,
+    ) -> None:
+        self._budget = budget
+        self._places = asyncio.Semaphore(options.concurrency)
         self._options = options
         self._clock = clock
         self._dice = dice
@@ -42,13 +60,17 @@ class OpenAITranscriber:
         self._opening = asyncio.Lock()
         self._client: AsyncOpenAI | None = None
 
-    async def transcribe(self, sound: bytes, mime_type: str) -> str:
-        """What is said in a sound file, "" for silence. Raises ModelError."""
+    async def transcribe(self, sound: bytes, mime_type: str, business_id: str) -> str:
+        """What is said in a sound file, "" for silence. Raises ModelError, also when the daily budget is spent."""
+        if self._budget is not None and not self._budget.allows(business_id):
+            self._count("over_budget")
+            raise ModelError("the daily budget is spent")
         client = await self._opened()
         file = (f"voice.{_ENDINGS.get(mime_type.partition(';')[0].strip(), 'ogg')}", sound)
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
-                return await self._tried(client, file)
+                async with self._places:
+                    return await self._tried(client, file, business_id)
         except TimeoutError as exc:
             self._count("timeout")
             raise ModelError("the transcription failed: timeout") from exc
@@ -64,7 +86,7 @@ class OpenAITranscriber:
                 self._client = await asyncio.to_thread(_open, self._options)
             return self._client
 
-    async def _tried(self, client: "AsyncOpenAI", file: tuple[str, bytes]) -> str:
+    async def _tried(self, client: "AsyncOpenAI", file: tuple[str, bytes], business_id: str) -> str:
         for attempt in range(self._options.retries + 1):
             try:
                 said = await client.audio.transcriptions.create(model=self._options.model, file=file)
@@ -77,8 +99,22 @@ class OpenAITranscriber:
                 await self._clock.sleep(self._dice.uniform(0.5, 1.0) * _FIRST_PAUSE_SECONDS * 2.0**attempt)
             else:
                 self._count("answered")
+                self._charge(getattr(said, "usage", None), business_id)
                 return text if isinstance(text, str) else ""
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _charge(self, counted: Any, business_id: str) -> None:
+        """By the tokens that the server counted; some count seconds, or nothing."""
+        tokens_in, tokens_out = (getattr(counted, f"{side}_tokens", None) or 0 for side in ("input", "output"))
+        price_in, price_out = self._options.prices_usd
+        cost = (tokens_in * price_in + tokens_out * price_out) / 1_000_000
+        model = self._options.model
+        self._metrics.model_tokens.labels(model, "input").inc(tokens_in)
+        self._metrics.model_tokens.labels(model, "output").inc(tokens_out)
+        self._metrics.model_cost.labels(model).inc(cost)
+        if self._budget is not None:
+            usage = Usage(model, None, tokens_in, tokens_out, cost)
+            self._budget.charge(business_id, usage)
 
     def _count(self, outcome: str) -> None:
         self._metrics.model_calls.labels(self._options.model, outcome).inc()

@@ -14,7 +14,8 @@ from agents.admin_statements import StatementReader
 from agents.admin_words import load_admin_words
 from agents.embedding_agent import EmbeddingAgent
 from agents.intent_rules import IntentRules
-from agents.ports import Proposal, Responder
+from agents.model_line import ModelLine
+from agents.ports import LanguageModel, Proposal, Responder
 from agents.sentences import Sentences
 from agents.statement_check import StatementCheck
 from agents.transcriber import OpenAITranscriber, TranscriberOptions
@@ -75,7 +76,7 @@ async def admin_door(
         rules,
         said,
         AdminProposals(said, Sentences(knowledge.packs)),
-        _listener(stack, settings, media, clock, dice, metrics),
+        _listener(stack, settings, media, knowledge.model, clock, dice, metrics),
         clock,
     )
     return AdminDoor(AdminResponder(knowledge.responder, agent), agent.concluded)
@@ -85,6 +86,7 @@ def _listener(
     stack: AsyncExitStack,
     settings: Settings,
     media: WhatsAppMedia,
+    model: LanguageModel | None,
     clock: Clock,
     dice: random.Random,
     metrics: Metrics,
@@ -97,7 +99,9 @@ def _listener(
         base_url=settings.openai_base_url,
         timeout_seconds=settings.concierge_model_timeout_seconds,
         retries=settings.concierge_model_retries,
+        prices_usd=settings.concierge_model_prices.get(settings.concierge_transcription_model, (0.0, 0.0)),
     )
-    transcriber = OpenAITranscriber(options, clock, dice, metrics)
+    budget = model.budget if isinstance(model, ModelLine) else None
+    transcriber = OpenAITranscriber(options, clock, dice, metrics, budget)
     stack.push_async_callback(transcriber.close)
     return VoiceNotes(media, transcriber)

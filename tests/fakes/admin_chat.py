@@ -45,7 +45,7 @@ class Ears:
     def __init__(self, text: str | ModelError) -> None:
         self.text = text
 
-    async def write_down(self, media_id: str, mime_type: str) -> str:
+    async def write_down(self, media_id: str, mime_type: str, business_id: str) -> str:
         if isinstance(self.text, ModelError):
             raise self.text
         return self.text

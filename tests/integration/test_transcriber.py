@@ -3,15 +3,21 @@
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from agents.model_budget import ModelBudget
 from agents.ports import ModelError
 from agents.transcriber import OpenAITranscriber, TranscriberOptions
+from database.businesses import ensure_default
+from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
 from tests.fakes.hasty_clock import HastyClock
+
+USAGE = {"type": "tokens", "input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
 
 pytestmark = pytest.mark.blocking_allowed  # the client's library is imported at the first call
 
@@ -32,11 +38,11 @@ class Server:
         status = self.statuses.pop(0) if self.statuses else 200
         if status != 200:
             return web.json_response({"error": {"message": "scripted"}}, status=status)
-        return web.json_response({"text": "We are closed on 24 December."})
+        return web.json_response({"text": "We are closed on 24 December.", "usage": USAGE})
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[tuple[Server, OpenAITranscriber]]:
+async def running(budget: ModelBudget | None = None) -> AsyncIterator[tuple[Server, OpenAITranscriber]]:
     server = Server()
     app = web.Application()
     app.add_routes([web.post("/v1/audio/transcriptions", server.transcribe)])
@@ -44,7 +50,8 @@ async def running() -> AsyncIterator[tuple[Server, OpenAITranscriber]]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     options = TranscriberOptions("ears-1", "key", f"http://127.0.0.1:{runner.addresses[0][1]}/v1", 10.0, retries=1)
-    transcriber = OpenAITranscriber(options, HastyClock(), random.Random(1), Metrics())
+    options = replace(options, prices_usd=(10_000.0, 0.0))  # 100 tokens cost a dollar
+    transcriber = OpenAITranscriber(options, HastyClock(), random.Random(1), Metrics(), budget)
     try:
         yield server, transcriber
     finally:
@@ -55,7 +62,7 @@ async def running() -> AsyncIterator[tuple[Server, OpenAITranscriber]]:
 async def test_a_voice_note_is_sent_as_what_it_is() -> None:
     """The sound, its format and the model reach the server; the text comes back."""
     async with running() as (server, transcriber):
-        assert await transcriber.transcribe(b"OggS", "audio/ogg; codecs=opus") == "We are closed on 24 December."
+        assert await transcriber.transcribe(b"OggS", "audio/ogg; codecs=opus", "b") == "We are closed on 24 December."
         assert server.heard == [{"model": "ears-1", "name": "voice.ogg", "sound": "OggS"}]
 
 
@@ -63,11 +70,26 @@ async def test_a_passing_fault_is_tried_again_and_a_lasting_one_told() -> None:
     """One 503 costs nothing; two, or a refusal, are a ModelError."""
     async with running() as (server, transcriber):
         server.statuses = [503]
-        assert await transcriber.transcribe(b"OggS", "audio/ogg")
+        assert await transcriber.transcribe(b"OggS", "audio/ogg", "b")
         server.statuses = [503, 503]
         with pytest.raises(ModelError):
-            await transcriber.transcribe(b"OggS", "audio/ogg")
+            await transcriber.transcribe(b"OggS", "audio/ogg", "b")
         server.statuses = [400]
         with pytest.raises(ModelError):
-            await transcriber.transcribe(b"OggS", "audio/ogg")
+            await transcriber.transcribe(b"OggS", "audio/ogg", "b")
         assert len(server.heard) == 5
+
+
+async def test_voice_notes_are_paid_from_the_budget(tmp_path: Path) -> None:
+    """What the server counts is charged to the business; beyond its daily budget nothing is sent."""
+    clock = HastyClock()
+    async with Database.open(tmp_path / "concierge.db", DatabaseOptions("chat"), Metrics()) as chat:
+        business = (await chat.write(ensure_default("1", clock.now()))).id
+        async with (
+            ModelBudget.running(chat, clock, daily_usd=1.0) as budget,
+            running(budget) as (server, transcriber),
+        ):
+            await transcriber.transcribe(b"OggS", "audio/ogg", business)
+            with pytest.raises(ModelError, match="daily budget is spent"):
+                await transcriber.transcribe(b"OggS", "audio/ogg", business)
+            assert len(server.heard) == 1
