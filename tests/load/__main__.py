@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,8 +23,8 @@ from tests.load.timings import load_typing
 LONG_SECONDS = 300.0
 
 
-async def run(play: Play, subject: Subject) -> tuple[Figures, Figures]:
-    """Concierge and the plain design, one after the other, on the same data with the same script."""
+async def run(play: Play, subject: Subject, *, plain_first: bool = False) -> tuple[Figures, Figures]:
+    """Concierge and the plain design, one after the other, each on its own copy of the data, with the same script."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -36,11 +38,23 @@ async def run(play: Play, subject: Subject) -> tuple[Figures, Figures]:
                 f"{play.customers} customers, bursts of {play.typing.source}, {play.speed:g} times as fast;\n"
                 f"{pieces:,} pieces of knowledge ({subject.source}), {len(subject.upload)} more uploaded in the middle"
             )
+            await server.stop()
+        other = replace(server, directory=folder / "copy")
+        await asyncio.to_thread(shutil.copytree, server.directory, other.directory)
+
+        async def play_ours() -> Figures:
             _tell(f"Concierge: {play.seconds:g} s ...")
-            ours = await concierge(server, simulator, play, subject, clock)
-        _tell(f"the plain design: {play.seconds:g} s ...")
-        theirs = await plain(server, simulator, play, subject, clock)
-    return ours, theirs
+            async with running_server(server):
+                return await concierge(server, simulator, play, subject, clock)
+
+        async def play_plain() -> Figures:
+            _tell(f"the plain design: {play.seconds:g} s ...")
+            return await plain(other, simulator, play, subject, clock)
+
+        if plain_first:
+            theirs = await play_plain()
+            return await play_ours(), theirs
+        return await play_ours(), await play_plain()
 
 
 def rows_of(ours: Figures, theirs: Figures) -> list[tuple[str, ...]]:
@@ -87,11 +101,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each design is chatted with")
     parser.add_argument("--speed", type=float, default=5.0, help="how many times as fast as people typed")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--plain-first", action="store_true", help="let the plain design begin")
     asked = parser.parse_args()
     subject = load_subject()
     play = Play(asked.customers, asked.seconds, asked.speed, asked.seed, load_typing(), subject.questions)
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        rows = rows_of(*runner.run(run(play, subject)))
+        rows = rows_of(*runner.run(run(play, subject, plain_first=asked.plain_first)))
     rows.insert(1, ("---", "---", "---"))
     for row in rows:
         print("| " + " | ".join(row) + " |")  # noqa: T201 - a benchmark prints

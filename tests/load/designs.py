@@ -80,7 +80,7 @@ def replies_of(rows: list[dict[str, Any]]) -> tuple[dict[str, str], set[str]]:
 
 
 async def plain(server: Server, simulator: Simulator, play: Play, subject: Subject, clock: Clock) -> Figures:
-    """On the data that `server` left, which is stopped, and at its port."""
+    """On a copy of the data that a server left, which is stopped, and at its port: `server` says where."""
     async with _plain_process(server) as pid, aiohttp.ClientSession(server.url) as session:
         upload = _upload_plain(session, subject)
         spoken, memory = await _played(simulator, play, clock, pid, upload)

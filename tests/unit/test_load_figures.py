@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from database.records import InboundMessage
+from services.message_batcher import BatchWindow
 from tests.load import timings
+from tests.load.crowd import REMARKS
 from tests.load.designs import at_share, quantile, replies_of
 from tests.load.knowledge import lighthouses
 from tests.load.memory import Memory
@@ -79,3 +82,15 @@ def test_the_plain_designs_own_uploads_take_no_place():
     """What it cannot show does not push out what it can."""
     by_vector = {f"{OWN}1-{row}": 0.9 for row in range(5)} | {"near": 0.8, "far": 0.1}
     assert {key for key, _ in ranked(by_vector, {"far": 1.0}, 2)} == {"near", "far"}
+
+
+def test_remarks_make_the_batcher_wait_as_often_as_real_ones():
+    """A sixth of real lines that another follows is short or unfinished (170 of 1,003); no more of ours are."""
+    window = BatchWindow()
+    longer = [text for text in REMARKS if window.due_at(0, 0, line(text)) > 1000 * window.quiet_seconds]
+    assert len(longer) / len(REMARKS) == pytest.approx(0.17, abs=0.06)
+    assert sum(text.endswith("?") for text in REMARKS) / len(REMARKS) == pytest.approx(0.14, abs=0.06)
+
+
+def line(text: str) -> InboundMessage:
+    return InboundMessage("wamid.1", "106540352242922", "text", 0, phone="4915100000001", text=text)
