@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.chaos.evidence import Evidence, Line, Shelved
-from bot.chaos.silences import may_be_closed, may_stay
+from bot.chaos.silences import DEATHS, may_be_closed, may_stay, needless_apologies
 from bot.chaos.stage import Diary, Expected, Upload
 
 WINDOW_MS = 24 * 3600 * 1000
 STANDSTILL_SECONDS = 1.0
 TOLERANCE = 0.5  # of a message: how much sooner than the one before it may have been on its way
-DEATHS = 3  # so often the server may die over a document before it gives the document up
+HEARD_MS = 20_000  # after so long a stop that nobody confirmed has to be heard all the same
+FEW_BURSTS = 3  # which chance, a late webhook above all, may have torn apart
 ARRIVED = frozenset({"accepted", "sent", "delivered", "read", "played"})
 PAIR_SECONDS, PAIR_BURST = 6.0, 45  # WHATSAPP.md 6: what one customer may be sent
 
@@ -69,6 +70,7 @@ def one_end(evidence: Evidence) -> Verdict:
     """Answered by a turn, or closed for the reason that its customer gave us."""
     inbound = [line for line in evidence.lines if line.inbound]
     broken = [f"{_name(line)} is {line.status} ({line.reason})" for line in inbound if not _ended(evidence, line)]
+    broken += needless_apologies(evidence)
     closed = sum(line.status == "closed" for line in inbound)
     note = f"{len(inbound) - closed} answered, {closed} closed with a reason"
     promise = "Every message ends with one answer or one reason"
@@ -86,6 +88,7 @@ def one_reply(evidence: Evidence) -> Verdict:
         if not line.inbound and line.turn_id not in asked
     ]
     bursts = sum(messages > 1 for messages in asked.values())
+    broken += _torn_apart(evidence)
     note = f"{bursts} of them answered several messages at once"
     return Verdict("What is asked together gets one reply", len(asked), "turns", note, tuple(broken), core=True)
 
@@ -113,20 +116,21 @@ def stop_is_stop(evidence: Evidence) -> Verdict:
     turn_of = {line.wamid: line.turn_id for line in evidence.lines if line.inbound}
     answer_of = {line.turn_id: line.wamid for line in evidence.lines if not line.inbound}
     at = {sent.wamid: sent.at for sent in evidence.arrived}
-    broken, tested = [], 0
+    broken, tested, unconfirmed = [], 0, 0
     for stop in evidence.diary.stops:
         confirmed = at.get(answer_of.get(turn_of.get(stop.wamid) or "") or "")
-        if confirmed is None:
-            continue
-        until = stop.until if stop.until is not None else max(at.values()) + 1
+        if confirmed is None:  # that we did not answer is no excuse to write on
+            confirmed, unconfirmed = evidence.diary.written[stop.wamid].at + HEARD_MS, unconfirmed + 1
+        until = stop.until if stop.until is not None else max(at.values(), default=0) + 1
         written = evidence.diary.written.values()
         tested += sum(each.customer == stop.customer and confirmed < each.at < until for each in written)
         broken += [
-            f"{stop.customer} heard from us {(sent.at - confirmed) / 1000:.1f} s after we had confirmed the stop"
+            f"{stop.customer} heard from us {(sent.at - confirmed) / 1000:.1f} s "
+            "after we had confirmed the stop, or had to"
             for sent in evidence.arrived
             if sent.customer == stop.customer and confirmed < sent.at < until
         ]
-    note = f"{len(evidence.diary.stops)} times somebody said stop, and wrote on"
+    note = f"{len(evidence.diary.stops)} times somebody said stop, and wrote on; {unconfirmed} of them not confirmed"
     return Verdict("Who says stop hears nothing until start", tested, "messages", note, tuple(broken))
 
 
@@ -173,6 +177,7 @@ def documents_are_whole(evidence: Evidence) -> Verdict:
     times = Counter(document.filename for document in evidence.shelves)
     broken += [f"{filename} is there {count} times" for filename, count in times.items() if count > 1]
     broken += evidence.diary.refused
+    broken += [f"{filename} was deleted, and a search still finds it" for filename in evidence.still_found]
     if not evidence.vectors_healthy:
         broken.append("the vector store did not heal")
     kills = evidence.diary.kills["vector store"]
@@ -186,6 +191,7 @@ def chat_goes_on(evidence: Evidence) -> Verdict:
     """While documents are read the server answers; a second would be a standstill."""
     waits = sorted(evidence.diary.waits)
     broken = [f"the server stood still for {wait:.1f} s" for wait in waits if wait > STANDSTILL_SECONDS]
+    broken += [f"the server was asked whether it lives, and answered {status}" for status in evidence.diary.unwell]
     broken += [f"the server ended by itself, with code {code}" for code in evidence.diary.deaths]
     p99 = 1000 * waits[int(len(waits) * 0.99)] if waits else 0.0
     note = f"an answer took {p99:.0f} ms at p99, this machine's own load included"
@@ -222,6 +228,14 @@ JUDGES: tuple[Callable[[Evidence], Verdict], ...] = (
     strangers_stay_out,
     log_is_silent,
 )
+
+
+def _torn_apart(evidence: Evidence) -> list[str]:
+    """One who answers each message by itself answers no burst together, although no kill came between."""
+    turn_of = {line.wamid: line.turn_id for line in evidence.lines if line.inbound}
+    bursts = [[turn_of[wamid] for wamid in burst if turn_of.get(wamid)] for burst in evidence.diary.bursts]
+    together = any(len(set(turns)) < len(turns) for turns in bursts)
+    return [] if together or len(bursts) < FEW_BURSTS else [f"none of {len(bursts)} bursts was answered together"]
 
 
 def _ended(evidence: Evidence, line: Line) -> bool:

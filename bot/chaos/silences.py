@@ -1,9 +1,16 @@
-"""Which silences the play explains: who wrote a day late, who had said stop, and who only made a remark."""
+"""Which silences and apologies the play explains: who was late, said stop or only made a remark, and kills."""
 
+from collections import Counter
+from functools import cache
+
+from agents.language_packs import load_language_packs
+from agents.sentences import Sentences
 from bot.chaos.customers import REMARKS
 from bot.chaos.evidence import Evidence, Line
+from services.whatsapp.formatting import to_whatsapp
 
 UNSENT = frozenset({"cancelled", "held"})
+DEATHS = 3  # so often the server may die over a turn or a document before it gives it up
 
 
 def may_be_closed(evidence: Evidence, line: Line) -> bool:
@@ -38,3 +45,20 @@ def may_stay(evidence: Evidence, line: Line) -> bool:
     ]
     stops = [written[stop.wamid].at for stop in evidence.diary.stops if stop.customer == line.customer]
     return bool(asked) and any(at >= max(asked) for at in stops)
+
+
+def needless_apologies(evidence: Evidence) -> list[str]:
+    """Who was told that something went wrong more often than kills explain: it takes three for each time."""
+    excused = evidence.diary.kills["server"] // DEATHS
+    times = Counter(line.customer for line in evidence.lines if not line.inbound and line.text in _apologies())
+    return [
+        f"{customer} was told {count} times that something went wrong; kills explain {excused}"
+        for customer, count in times.items()
+        if count > excused
+    ]
+
+
+@cache
+def _apologies() -> frozenset[str]:
+    sentences = Sentences(load_language_packs())
+    return frozenset(to_whatsapp(text) for text in sentences.in_every_language("apology"))

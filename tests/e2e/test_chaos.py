@@ -112,13 +112,13 @@ async def test_no_server_outlives_it(tmp_path: Path):
 
 async def test_a_server_that_does_not_come_back_is_a_broken_promise(tmp_path: Path):
     """A table all the same, code 1, and the evidence of the worst failure is kept."""
-    process = await start(tmp_path, "--minutes", "0.05", "--customers", "2", "--kills", "0")
+    process = await start(tmp_path, "--minutes", "0.05", "--customers", "1", "--kills", "0")
     server = (await playing(process))[0]
     (folder,) = tmp_path.iterdir()
     server.kill()
     server.wait(10)
     (folder / "data/concierge.db").write_bytes(b"no database" * 1000)
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == Exit.FAILED
     assert "BROKEN: The server comes back and answers: The server ended instead of starting." in out.decode()
     assert f"kept in {folder}" in err.decode()

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from agents.language_packs import load_language_packs
+from agents.sentences import Sentences
 from bot.chaos.customers import REMARKS
 from bot.chaos.evidence import Evidence, Line, Shelved
 from bot.chaos.promises import JUDGES, PAIR_BURST, WINDOW_MS, Verdict, judged, table
@@ -13,8 +15,10 @@ from bot.chaos.stage import ChaosOptions, Diary, Expected, Stop, Upload, Written
 from bot.commands.chaos import report
 from bot.commands.failures import Exit
 from bot.simulator.customers import SentMessage
+from services.whatsapp.formatting import to_whatsapp
 
 NOON = 1_760_000_000_000
+SORRY = to_whatsapp(Sentences(load_language_packs()).say("apology", "en"))
 ANN, BOB, CLEO, DAN, EVE = (f"491510000000{number}" for number in range(1, 6))
 
 
@@ -128,6 +132,7 @@ SPOILED = {
         with_line(asked("a1", ANN, "t1", "closed", "with_person")),
         "is closed (with_person)",
     ),
+    "Ann is put off": (with_line(replace(said("r1", ANN, "t1"), text=SORRY)), "kills explain 0"),
     "a reply comes from nowhere": (with_second(said("r9", ANN, "t9")), "answers nothing (turn t9)"),
     "a reply has no turn": (with_second(replace(said("r9", ANN, ""), turn_id=None)), "answers nothing (turn None)"),
     "a burst has two replies": (with_second(said("r9", ANN, "t1")), "has 2 replies"),
@@ -180,6 +185,12 @@ def test_a_reply_that_may_stay_is_not_missing(evidence: Evidence):
     evidence.diary.written["b0"] = Written(BOB, "When?", NOON - 500)
     lines = [*evidence.lines, asked("b0", BOB, "t0"), said("r0", BOB, "t0", "cancelled", "opted_out")]
     assert broken(replace(evidence, lines=lines)) == {}
+
+
+def test_three_kills_excuse_one_apology(evidence: Evidence):
+    """A turn over which the server died three times ends with an apology, which is an honest reply."""
+    evidence.diary.kills["server"] = 3
+    assert broken(with_line(replace(said("r1", ANN, "t1"), text=SORRY))(evidence)) == {}
 
 
 def test_an_upload_that_nobody_confirmed_may_be_there_or_not(evidence: Evidence):
