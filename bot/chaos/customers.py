@@ -41,10 +41,13 @@ async def play(stage: Stage, number: int) -> None:
 async def _chat(stage: Stage, customer: str, dice: random.Random) -> None:
     await stage.clock.sleep(dice.uniform(0, 2))
     while not stage.over.is_set():
+        burst, kills = [], stage.diary.kills["server"]
         for _ in range(dice.randint(0, 2)):
-            await _says(stage, customer, dice.choice(REMARKS), dice)
+            burst.append(await _says(stage, customer, dice.choice(REMARKS), dice))
             await stage.clock.sleep(dice.uniform(0, 0.25))
-        await _says(stage, customer, dice.choice(QUESTIONS), dice)
+        burst.append(await _says(stage, customer, dice.choice(QUESTIONS), dice))
+        if len(burst) > 1 and stage.diary.kills["server"] == kills:
+            stage.diary.bursts.append(tuple(burst))
         await _reply(stage, customer)
         await stage.clock.sleep(dice.uniform(0.2, 1.5))
 

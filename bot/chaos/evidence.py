@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from bot.chaos.librarian import listed
-from bot.chaos.stage import Diary, Stage
+from bot.chaos.stage import Diary, Expected, Stage, Upload
 from bot.simulator.customers import SentMessage
 
 CONVERSATIONS = "/api/v1/businesses/default/conversations"
@@ -48,6 +48,7 @@ class Shelved:
 class Evidence:
     """All that the promises are judged by. `unanswered` counts webhooks that were never answered 200.
 
+    `still_found` are documents that were deleted, and that a search leads to.
     `leaks` are kinds of things that the log must not tell; `log_lines` is its length.
     """
 
@@ -55,6 +56,7 @@ class Evidence:
     lines: Sequence[Line]
     arrived: Sequence[SentMessage]
     shelves: Sequence[Shelved] = ()
+    still_found: Sequence[str] = ()
     unanswered: bool = False
     vectors_healthy: bool = True
     leaks: Sequence[str] = ()
@@ -74,10 +76,11 @@ async def collect(stage: Stage) -> Evidence:
         lines = await _quiet_lines(stage, session)
         healthy = await _vectors_healthy(stage, session)
         shelves = await _shelves(stage, session)
+        found = await still_found(session, stage.diary.uploads)
     leaks, log_lines = await asyncio.to_thread(_leaks, stage)
     struck = {str(kind): times for kind, times in sorted(stage.simulator.faults.struck.items())}
     arrived = tuple(stage.simulator.sent)
-    return Evidence(stage.diary, lines, arrived, shelves, unanswered, healthy, leaks, log_lines, struck)
+    return Evidence(stage.diary, lines, arrived, shelves, found, unanswered, healthy, leaks, log_lines, struck)
 
 
 async def _quiet_lines(stage: Stage, session: aiohttp.ClientSession) -> list[Line]:
@@ -152,15 +155,25 @@ async def _shelves(stage: Stage, session: aiohttp.ClientSession) -> list[Shelved
     for document in documents:
         found = 0
         for fact in facts.get(document["filename"], ()):
-            found += document["id"] in await _hits(session, fact)
+            found += any(hit["document_id"] == document["id"] for hit in await _hits(session, fact))
         shelves.append(Shelved(document["filename"], document["status"], document["chunks_count"], found))
     return shelves
 
 
-async def _hits(session: aiohttp.ClientSession, question: str) -> set[str]:
+async def still_found(session: aiohttp.ClientSession, uploads: Sequence[Upload]) -> list[str]:
+    """The names of documents that are gone, and that one of their facts leads to."""
+    found = []
+    for upload in uploads:
+        if upload.expected is Expected.GONE:
+            hits = [hit for fact in upload.facts for hit in await _hits(session, fact)]
+            found += [upload.filename] * any(hit["filename"] == upload.filename for hit in hits)
+    return found
+
+
+async def _hits(session: aiohttp.ClientSession, question: str) -> list[dict[str, Any]]:
     body = {"query": question, "limit": 5}
     async with session.post(SEARCH, json=body, timeout=TIMEOUT, raise_for_status=True) as answer:
-        return {passage["document_id"] for passage in (await answer.json())["passages"]}
+        return list((await answer.json())["passages"])
 
 
 def _leaks(stage: Stage) -> tuple[list[str], int]:

@@ -16,6 +16,7 @@ READ_SECONDS = 60.0
 LOOK_SECONDS = 0.3
 LISTEN_SECONDS = 0.05
 TIMEOUT = aiohttp.ClientTimeout(total=30)
+HTTP_OK = 200
 HTTP_ACCEPTED = 202
 HTTP_NO_CONTENT = 204
 
@@ -57,13 +58,15 @@ async def listen(stage: Stage, patience_seconds: float = 30.0) -> None:
     timeout = aiohttp.ClientTimeout(total=patience_seconds)
     async with aiohttp.ClientSession(stage.server.url, timeout=timeout) as session:
         while not stage.over.is_set():
-            began, kills = stage.clock.monotonic(), stage.diary.kills["server"]
+            began, kills, status = stage.clock.monotonic(), stage.diary.kills["server"], HTTP_OK
             with suppress(aiohttp.ClientError, OSError):
                 # a time-out is an OSError, too; that nobody listens is a kill's trace, or found by its exit code
                 with suppress(TimeoutError):
                     async with session.get("/health/live") as answer:
                         await answer.read()
+                        status = answer.status
                 if stage.diary.kills["server"] == kills:
+                    stage.diary.unwell += [status] * (status != HTTP_OK)
                     stage.diary.waits.append(stage.clock.monotonic() - began)
             await stage.clock.sleep(LISTEN_SECONDS)
 

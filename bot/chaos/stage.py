@@ -85,11 +85,13 @@ class Diary:
     """What everybody did, for the day of reckoning.
 
     `pieces` is what an undisturbed document has; `waits` are seconds until the server said that it lives;
-    `deaths` are exit codes of servers that nobody had killed; `refused` tells of documents
-    that a living server refused.
+    `deaths` are exit codes of servers that nobody had killed, `unwell` what others than 200 a living one answered when
+    asked whether it lives; `refused` tells of documents that a living server refused; `bursts` are the wamids of what
+    was written at one go, several messages without a kill between them.
     """
 
     written: dict[str, Written] = field(default_factory=dict)
+    bursts: list[tuple[str, ...]] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -99,6 +101,7 @@ class Diary:
     let_in: list[str] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
     deaths: list[int] = field(default_factory=list)
+    unwell: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

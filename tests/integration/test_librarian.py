@@ -6,12 +6,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import cast
 
+import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.chaos.evidence import SEARCH, still_found
 from bot.chaos.librarian import DOCUMENTS, keep_shelves, listen
 from bot.chaos.server_process import LOOPBACK, ServerProcess
-from bot.chaos.stage import ChaosOptions, Expected, Stage
+from bot.chaos.stage import ChaosOptions, Expected, Stage, Upload
 from bot.simulator.simulator import Simulator
 from database.clock import SystemClock
 
@@ -23,15 +25,21 @@ class BadServer:
         self.looked: asyncio.Queue[None] = asyncio.Queue()
         self.handed: asyncio.Queue[None] = asyncio.Queue()
         self.free = asyncio.Event()
+        self.status = 200
 
     async def live(self, _request: web.Request) -> web.Response:
         self.looked.put_nowait(None)
         await self.free.wait()
-        return web.Response()
+        return web.Response(status=self.status)
 
     async def refuse(self, _request: web.Request) -> web.Response:
         self.handed.put_nowait(None)
         return web.Response(status=507)
+
+    async def find(self, request: web.Request) -> web.Response:
+        asked = (await request.json())["query"]
+        found = {"lighthouse 1": "kept.md", "lighthouse 2": "gone.md", "lighthouse 3": "kept.md"}[asked]
+        return web.json_response({"passages": [{"document_id": "1", "filename": found, "text": "", "score": 1}]})
 
     async def nothing(self, _request: web.Request) -> web.Response:
         return web.json_response({"documents": [], "next_cursor": None})
@@ -46,7 +54,10 @@ def bad() -> BadServer:
 async def stage(bad: BadServer, tmp_path: Path) -> AsyncIterator[Stage]:
     app = web.Application()
     app.add_routes(
-        [web.get("/health/live", bad.live), web.post(DOCUMENTS, bad.refuse), web.get(DOCUMENTS, bad.nothing)]
+        [
+            *(web.get("/health/live", bad.live), web.get(DOCUMENTS, bad.nothing)),
+            *(web.post(DOCUMENTS, bad.refuse), web.post(SEARCH, bad.find)),
+        ]
     )
     async with AsyncExitStack() as stack:
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -79,6 +90,23 @@ async def test_a_standstill_beyond_patience_is_noted(stage: Stage, bad: BadServe
 async def test_a_standstill_of_a_killed_server_is_not_its_fault(stage: Stage, bad: BadServer):
     """A server that was killed meanwhile could not answer."""
     assert await listened(stage, bad, kills=1) == []
+
+
+@pytest.mark.parametrize(("kills", "unwell"), [(0, [503, 503]), (1, [])])
+async def test_a_server_that_says_it_is_not_alive_is_noted(stage: Stage, bad: BadServer, kills: int, unwell: list[int]):
+    """An answer other than 200 counts, unless a kill may be behind it."""
+    bad.status = 503
+    bad.free.set()
+    await listened(stage, bad, kills=kills)
+    assert stage.diary.unwell[:2] == unwell
+
+
+async def test_a_deleted_document_that_is_found_is_noted(stage: Stage):
+    """A search for what only the deleted document said leads to nothing of it."""
+    kept = Upload("kept.md", Expected.THERE, ("lighthouse 1",))
+    gone = [Upload("gone.md", Expected.GONE, ("lighthouse 2",)), Upload("really.md", Expected.GONE, ("lighthouse 3",))]
+    async with aiohttp.ClientSession(stage.server.url) as session:
+        assert await still_found(session, [kept, *gone]) == ["gone.md"]
 
 
 async def test_a_refused_document_is_noted(stage: Stage, bad: BadServer):
