@@ -45,7 +45,7 @@ class Asker(Protocol):
 class TopicGuesser(Protocol):
     """Says what a text would be held to be about, without a language model."""
 
-    async def guess(self, business_id: str, texts: Sequence[str]) -> TopicGuess:
+    async def guess(self, business_id: str, text: str) -> TopicGuess:
         """The topic, or None, and how sure that is."""
         ...
 

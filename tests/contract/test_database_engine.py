@@ -231,7 +231,8 @@ def fill_every_table(connection: sqlite3.Connection) -> list[str]:
         ("send_attempts", "state"): "started",
         ("messages", "reason"): None,
     }
-    special |= {("proposals", "state"): "open", ("proposals", "chosen"): None, ("documents", "status"): "ready", ("messages", "turn_id"): "1"}
+    special |= {("proposals", "state"): "open", ("proposals", "chosen"): None}
+    special |= {("documents", "status"): "ready", ("messages", "turn_id"): "1"}
     for table in tables:
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
         values = [special.get((table, name), chosen.get(name, "1")) for _, name, *_ in columns]

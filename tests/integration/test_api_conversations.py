@@ -221,7 +221,7 @@ def _summed_up(conversation_id: str, summary: str):
 def _summary_seq(conversation_id: str):
     async def unit(transaction: Transaction) -> int:
         rows = await transaction.all("SELECT summary_seq FROM conversations WHERE id = :id", {"id": conversation_id})
-        return rows[0]["summary_seq"]
+        return int(rows[0]["summary_seq"])
 
     return unit
 
