@@ -121,7 +121,6 @@ class DocumentPipeline:
             # A model that is loading says nothing about the document.
             await self._embedder.embed([_WARM_UP])
             self._warm = True
-        await self._count_attempt(task)
         after = -1
         while True:
             chunks = await self._database.read(
@@ -129,6 +128,8 @@ class DocumentPipeline:
             )
             if not chunks:
                 return total
+            if after < 0:
+                await self._count_attempt(task)  # where all is embedded, indexing alone counts
             vectors = await self._vectors(chunks)
             after = chunks[-1].ordinal
             progress = _PARSED + (_EMBEDDED - _PARSED) * (after + 1) / total

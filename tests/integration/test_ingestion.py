@@ -167,6 +167,18 @@ async def test_faults_around_a_document_pass(opened, clock):
     assert len(embedder.texts) == 301
 
 
+async def test_an_index_that_is_away_again_and_again_is_no_fault_of_the_document(opened, clock):
+    """However often the index goes away after all is embedded, nothing is held against the document."""
+    desk = await opened(options=IngestionOptions(retries=9))
+    desk.index.failures = 6
+    accepted = await desk.upload("guide.md", GUIDE)
+    done = asyncio.create_task(desk.finished(accepted))
+    while not done.done():
+        await clock.advance(10)
+        await asyncio.sleep(0.005)
+    assert [document.status for document in done.result()] == [DocumentStatus.READY]
+
+
 async def test_a_fault_that_stays_ends_a_document(opened, clock):
     """After many tries the owner is told, instead of waiting for ever; its chunks are taken away."""
     embedder = MemoryEmbedder()
