@@ -39,6 +39,10 @@ class AdminResponder:
         """Markdown."""
         return self._everyone.apology(language)
 
+    def subscription(self, texts: Sequence[str], language: str | None) -> Reply | None:
+        """As the port says."""
+        return self._everyone.subscription(texts, language)
+
     def unsupported(self, language: str | None) -> str:
         """Markdown."""
         return self._everyone.unsupported(language)

@@ -295,6 +295,10 @@ class Responder(Protocol):
         """What a customer hears after three failed attempts."""
         ...
 
+    def subscription(self, texts: Sequence[str], language: str | None) -> Reply | None:
+        """What a whole message "stop" or "start" brings, by rules alone: it is obeyed when all else fails."""
+        ...
+
     def unsupported(self, language: str | None) -> str:
         """What a customer hears who sent only what we cannot read."""
         ...

@@ -57,6 +57,13 @@ class BurstResponder:
         """Markdown."""
         return self._sentences.say("apology", language)
 
+    def subscription(self, texts: Sequence[str], language: str | None) -> Reply | None:
+        """As the port says."""
+        keyword = self._rules.keyword(texts)
+        if keyword is None:
+            return None
+        return self._subscription(Classification((keyword,), language or "en"), stop=keyword is Intent.OPT_OUT)
+
     def unsupported(self, language: str | None) -> str:
         """Markdown."""
         return self._sentences.say("unsupported", language)

@@ -77,8 +77,15 @@ def closed_unread(
     )
 
 
-def apology(held: Claim, responder: Responder, started: int) -> Ending:
-    """After too many failed claims: an honest sentence instead of the agents, where we may write at all."""
+def without_agents(held: Claim, responder: Responder, started: int) -> Ending:
+    """After too many failed claims: "stop" and "start" are obeyed; else an honest sentence, where we may write."""
+    subscription = responder.subscription([message.text or "" for message in held.messages], held.language)
+    if subscription is not None and not held.blocked:
+        return ending_of(held, subscription, 0, started)
+    return _apology(held, responder, started)
+
+
+def _apology(held: Claim, responder: Responder, started: int) -> Ending:
     if held.blocked or held.opted_out or held.mode == Mode.PERSON:
         reason = ClosedReason.WITH_PERSON if held.mode == Mode.PERSON else ClosedReason.OPTED_OUT
         return _closing(held, ClosedReason.BLOCKED if held.blocked else reason, started)

@@ -21,7 +21,7 @@ from database.clock import Clock
 from database.engine import Database
 from database.metrics import Metrics
 from database.turns import Ending, Finished, finish
-from services.turn_endings import apology, closed_unread, ending_of, to_burst
+from services.turn_endings import closed_unread, ending_of, to_burst, without_agents
 from services.typing_line import TypingLine
 
 logger = logging.getLogger(__name__)
@@ -188,8 +188,8 @@ class Turns:
 
     async def _think(self, held: Claim, started: int) -> Ending:
         if held.failed_claims >= self._options.max_failed_claims:
-            logger.error("conversation %s failed %d times: apologising", held.conversation_id, held.failed_claims)
-            return apology(held, self._responder, started)
+            logger.error("conversation %s failed %d times: no more agents", held.conversation_id, held.failed_claims)
+            return without_agents(held, self._responder, started)
         oldest = started - int(self._options.reply_max_age_seconds * 1000)
         unread = closed_unread(held, self._responder, oldest, started, self._options.admins)
         if unread is not None:

@@ -35,6 +35,9 @@ class Everyone:
     def apology(self, language: str | None) -> str:
         return "Sorry."
 
+    def subscription(self, texts: Sequence[str], language: str | None) -> Reply | None:
+        return None
+
     def unsupported(self, language: str | None) -> str:
         return "Unsupported."
 

@@ -1,6 +1,7 @@
 """Agents that answer what a test says: an echo, a wait, or a fault."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agents.ports import Burst, Effects, Reply
@@ -28,6 +29,10 @@ class ScriptedResponder:
 
     def apology(self, language: str | None) -> str:
         return "Sorry"
+
+    def subscription(self, texts: Sequence[str], language: str | None) -> Reply | None:
+        stop = "STOP" in texts
+        return Reply((Intent.OPT_OUT,), "en", text="Stopped", effects=Effects(opted_out=True)) if stop else None
 
     def unsupported(self, language: str | None) -> str:
         return "Text only"

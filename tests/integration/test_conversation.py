@@ -124,6 +124,16 @@ async def test_three_failures_end_in_an_apology(stage: Stage) -> None:
     assert (await stage.rows("SELECT outcome FROM turns")) == [{"outcome": "apology"}]
 
 
+async def test_stop_is_obeyed_when_the_agents_fail(stage: Stage) -> None:
+    """Also the fourth claim, which does without the agents, opts a customer out who said stop."""
+    stage.responder.faults.extend(ValueError("boom") for _ in range(9))
+    async with stage.running():
+        await stage.say(ANA, "STOP")
+        await stage.wait(12)
+        assert stage.line.texts == ["Stopped"]
+    assert (await stage.rows("SELECT opted_out_at IS NOT NULL AS out FROM contacts")) == [{"out": 1}]
+
+
 async def test_claims_of_a_dead_process_count_and_are_taken_over(stage: Stage) -> None:
     """What a killed process was thinking about is answered by the next one; the claim counts as failed."""
     stage.responder.gates.append(asyncio.Event())
