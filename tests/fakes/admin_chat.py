@@ -1,5 +1,6 @@
 """A chat with an admin: the real embedding agent over knowledge in memory, remembered as turns do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agents.admin_proposals import AdminProposals
