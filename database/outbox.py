@@ -200,6 +200,22 @@ def take_over(now: int) -> Unit[int]:
     return unit
 
 
+def recent_sends(since: int) -> Unit[list[tuple[str, int]]]:
+    """Sends since an instant that may have arrived, the oldest first: (conversation's id, when)."""
+    # ids begin with their time (RFC 9562), so the rest of the table is not looked at
+    hexadecimal = f"{max(since, 0):012x}"
+
+    async def unit(transaction: Transaction) -> list[tuple[str, int]]:
+        rows = await transaction.all(
+            "SELECT o.conversation_id, a.started_at FROM send_attempts a JOIN outbox o ON o.id = a.outbox_id"
+            " WHERE a.id >= :first AND a.started_at >= :since AND a.state <> 'refused' ORDER BY a.started_at",
+            {"first": f"{hexadecimal[:8]}-{hexadecimal[8:]}", "since": since},
+        )
+        return [(row["conversation_id"], row["started_at"]) for row in rows]
+
+    return unit
+
+
 def expire_attempts(before: int, now: int) -> Unit[list[str]]:
     """Sends whose lease is over without a word from their sender are unconfirmed; the ids of their messages."""
 

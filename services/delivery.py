@@ -24,6 +24,7 @@ from database.outbox import (
     expire_attempts,
     next_due_at,
     queue_depths,
+    recent_sends,
     take_over,
     unconfirmed_rows,
 )
@@ -33,6 +34,7 @@ from services.delivery_grace import Grace, OpenDoor
 from services.delivery_rules import DeliveryOptions, Rules
 from services.whatsapp.error_codes import RetryClass, classify, explain
 from services.whatsapp.errors import NotSentError, RefusedError, SendError
+from services.whatsapp.rate_limits import PAIR_MEMORY_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +98,9 @@ class Delivery:
         self._fence = await self._database.write(take_over(self._clock.now()))
         for outbox_id in await self._database.read(unconfirmed_rows()):
             self._grace.begin(outbox_id)
+        now = self._clock.now()
+        for conversation_id, sent_at in await self._database.read(recent_sends(now - 1000 * PAIR_MEMORY_SECONDS)):
+            self.rules.pairs.remember(conversation_id, (now - sent_at) / 1000)
 
     def start(self) -> None:
         """Begin to send."""

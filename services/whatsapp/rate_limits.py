@@ -9,6 +9,7 @@ from database.clock import Clock
 
 _PAIR_SECONDS = 6.0
 _PAIR_BURST = 45
+PAIR_MEMORY_SECONDS = 270  # when all that may be owed has been paid
 _WORST_REFUSALS = 6
 _FORGET_EVERY = 1_000
 _LEAST_WAIT = 0.001  # seconds; less would spin on the rounding of floats
@@ -90,6 +91,12 @@ class PairRate:
         pair.paid_until = max(pair.paid_until, now) + _PAIR_SECONDS
         self._forget_the_idle(now)
         return 0.0
+
+    def remember(self, customer: str, seconds_ago: float) -> None:
+        """Count a message that an earlier process sent; the oldest first."""
+        sent_at = self._clock.monotonic() - seconds_ago
+        pair = self._pairs.setdefault(customer, _Pair(sent_at))
+        pair.paid_until = max(pair.paid_until, sent_at) + _PAIR_SECONDS
 
     def refused(self, customer: str) -> float:
         """Meta said 131056: wait 4^X seconds, X counting refusals in a row from 0; the seconds to wait.

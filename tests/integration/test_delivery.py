@@ -207,6 +207,21 @@ async def test_the_pair_limit_slows_one_customer_only(stage: Stage) -> None:
         assert stage.line.texts == ["You said: Hi.", "You said: Hello."]
 
 
+async def test_a_restart_does_not_forget_what_a_customer_got(stage: Stage) -> None:
+    """Forty-five messages before a restart leave none for the moment after it: the pair rate is Meta's, not ours."""
+    async with stage.running():
+        for n in range(45):
+            await stage.say(ANA, f"Question {n}?")
+            await stage.wait(1.1)
+    assert len(stage.line.sent) == 45
+    async with stage.running():
+        for n in range(12):
+            await stage.say(ANA, f"And {n}?")
+            await stage.wait(1.1)
+        # a minute has paid back ten of them
+        assert 53 <= len(stage.line.sent) <= 56
+
+
 async def test_a_status_before_the_answer_and_without_our_id_is_not_lost(stage: Stage) -> None:
     """A status that outruns the send's answer is applied as soon as the answer names its message."""
     async with stage.running():
