@@ -1,97 +1,120 @@
-"""Whom a fault strikes: sends or read marks, and one customer by either of the names that WhatsApp knows them by."""
+"""Each fault of the simulator does what it says, and the same dice decide the same way."""
 
-from typing import Any
+import asyncio
+import random
 
 import aiohttp
 import pytest
 
 from bot.simulator.faults import FaultKind
-from tests.fakes.whatsapp_business import HIDDEN, MARIA, NUMBER, Business, code, open_business
-
-PEDRO = "12025550102"
+from tests.fakes.simulated_business import MARIA, business, reply
 
 
-async def mark_read(meta: Business, wamid: str) -> tuple[int, Any]:
-    mark = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
-    return await meta.ask("POST", f"{NUMBER}/messages", json=mark)
-
-
-async def test_a_connection_that_ends_once_ends_for_a_send():
-    """A read mark comes before every reply, on the same path: it does not use the fault up."""
-    async with open_business() as meta:
-        wamid = await meta.simulator.customer_says(MARIA, "Hi")
-        meta.simulator.faults.set(FaultKind.DOWN, next=1)
-        assert (await mark_read(meta, wamid))[0] == 200
-        with pytest.raises(aiohttp.ClientError):
-            await meta.text()
-        assert code(await meta.text()) == 0
-
-
-@pytest.mark.parametrize("call", ["read_marks", "any"])
-async def test_read_marks_have_faults_of_their_own(call):
-    """Refused or cut off under their own name, or as any call."""
-    async with open_business() as meta:
-        wamid = await meta.simulator.customer_says(MARIA, "Hi")
-        meta.simulator.faults.set(FaultKind.REFUSED, next=1, code=131016, call=call, customer=MARIA)
-        assert code(await mark_read(meta, wamid)) == 131016
-        meta.simulator.faults.set(FaultKind.DOWN, next=1, call=call)
-        with pytest.raises(aiohttp.ClientError):
-            await mark_read(meta, wamid)
-        assert (await mark_read(meta, wamid))[0] == 200
-        assert code(await meta.text()) == 0
-
-
-@pytest.mark.parametrize("by_bsuid", [False, True])
-async def test_a_customer_is_struck_by_either_name(by_bsuid):
-    """Phone or BSUID, whichever the fault names: connection, refusal and statuses of that person, and of no other."""
-    async with open_business() as meta:
-        maria = meta.simulator.add_customer(MARIA)
-        for customer in (MARIA, PEDRO):
-            await meta.simulator.customer_says(customer, "Hi")
-        faults, named = meta.simulator.faults, maria.user_id if by_bsuid else f"+{MARIA}"
-        faults.set(FaultKind.DOWN, next=1, customer=named)
-        faults.set(FaultKind.REFUSED, next=1, code=131026, customer=named)
-        faults.set(FaultKind.FAILED_LATER, next=1, customer=named)
-        assert code(await meta.text(to=f"+{PEDRO}")) == 0
-        with pytest.raises(aiohttp.ClientError):
-            await meta.text()
-        assert code(await meta.text(recipient=maria.user_id)) == 131026
-        assert code(await meta.text()) == 0
-        await meta.simulator.webhooks_settled()
-        assert meta.statuses() == ["sent", "delivered", "read", "sent", "failed"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "posts"),
-    [(FaultKind.WEBHOOK_DUPLICATE, 3), (FaultKind.WEBHOOK_UNHEARD, 2), (FaultKind.WEBHOOK_FORGED, 2)],
-)
-async def test_webhooks_go_wrong_for_one_customer(kind, posts):
-    """Doubled, unheard or forged are the updates of that person alone, also when the phone is hidden."""
-    async with open_business(webhook_batch=1) as meta:
-        meta.simulator.faults.set(kind, next=1, times=3, customer=HIDDEN)
+async def test_refused_means_not_taken():
+    """A refusal by fault has the code that was asked for, and the message is nowhere."""
+    async with business() as meta:
         await meta.simulator.customer_says(MARIA, "Hi")
-        await meta.simulator.webhooks_settled()
-        assert len(meta.door.bodies) == 1
-        await meta.simulator.customer_says(HIDDEN, "Hi")
-        await meta.simulator.webhooks_settled()
-        assert len(meta.door.bodies) == 1 + posts
+        meta.simulator.faults.set(FaultKind.REFUSED, next=2, code=131056)
+        assert [await meta.error_code(reply()) for _ in range(2)] == [131056, 131056]
+        assert not meta.simulator.sent
+        assert (await meta.send())[0] == 200
 
 
-async def test_webhooks_wait_for_one_customer():
-    """A delay holds back that person's updates, and nobody else's."""
-    async with open_business() as meta:
-        meta.simulator.faults.set(FaultKind.WEBHOOK_DELAY, next=1, seconds=30, customer=MARIA)
-        await meta.simulator.customer_says(MARIA, "late")
-        await meta.simulator.customer_says(PEDRO, "early")
-        await meta.door.posts(1)
+async def test_taken_but_answered_500():
+    """The answer is 500 with a code, yet the message and its statuses arrive."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.faults.set(FaultKind.ANSWER_500, next=1)
+        status, answer = await meta.send()
+        await meta.simulator.webhooks_settled()
+        assert (status, answer["error"]["code"]) == (500, 131000)
+        assert len(meta.simulator.sent) == 1
+        assert len(meta.door.items("statuses")) == 3
+
+
+@pytest.mark.parametrize(("kind", "taken"), [(FaultKind.ANSWER_LOST, 1), (FaultKind.DOWN, 0)])
+async def test_a_lost_line_says_nothing_about_the_message(kind, taken):
+    """The connection ends without an answer, after the message was taken or before."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.faults.set(kind, next=1)
+        with pytest.raises(aiohttp.ClientError):
+            await meta.send()
+        assert len(meta.simulator.sent) == taken
+
+
+async def test_a_slow_answer_comes_when_its_time_has_come():
+    """With slow the message is taken at once, and the answer waits."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.faults.set(FaultKind.SLOW, next=1, seconds=30)
+        sending = asyncio.ensure_future(meta.send())
+        await meta.simulator.next_reply(MARIA)
+        while not meta.clock.sleepers:
+            await asyncio.sleep(0)
+        assert not sending.done()
+        await meta.clock.advance(30)
+        assert (await sending)[0] == 200
+
+
+async def test_failed_later_has_no_contacts():
+    """A message that fails after its acceptance brings `failed` with the code and without contacts."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.faults.set(FaultKind.FAILED_LATER, next=1, code=131049)
+        await meta.send(biz_opaque_callback_data="attempt-9")
+        await meta.simulator.webhooks_settled()
+        failed = meta.door.items("statuses")[-1]
+        assert (failed["status"], failed["errors"][0]["code"]) == ("failed", 131049)
+        assert failed["biz_opaque_callback_data"] == "attempt-9"
+        assert failed["recipient_id"] == MARIA
+        assert "recipient_user_id" not in failed
+
+
+async def test_lost_statuses_never_come():
+    """With status_lost the message is on the phone and the business never hears of it."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.faults.set(FaultKind.STATUS_LOST, next=1)
+        await meta.send()
+        await meta.simulator.webhooks_settled()
+        assert meta.door.items("statuses") == []
+        assert meta.simulator.conversation(MARIA)[-1].status == "read"
+
+
+async def test_down_refuses_connections_until_it_listens_again():
+    """A simulator that stopped listening takes nothing, and comes back at its address."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        await meta.simulator.stop_listening()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await meta.send()
+        await meta.simulator.listen_again()
+        assert (await meta.send())[0] == 200
+
+
+async def test_webhook_faults_delay_and_double():
+    """A duplicated update comes twice; a delayed one when its time has come."""
+    async with business() as meta:
+        meta.simulator.faults.set(FaultKind.WEBHOOK_DUPLICATE, next=1, times=3)
+        await meta.simulator.customer_says(MARIA, "three times")
+        await meta.simulator.webhooks_settled()
+        assert len(meta.door.items("messages")) == 3
+        meta.simulator.faults.set(FaultKind.WEBHOOK_DELAY, next=1, seconds=30)
+        await meta.simulator.customer_says(MARIA, "later")
+        await meta.simulator.customer_says(MARIA, "now")
+        await meta.door.posts(4)
         await meta.clock.advance(30)
         await meta.simulator.webhooks_settled()
-        assert [message["text"]["body"] for message in meta.door.items("messages")] == ["early", "late"]
+        assert [message["text"]["body"] for message in meta.door.items("messages")[3:]] == ["now", "later"]
 
 
-async def test_a_fault_that_could_never_strike_is_refused():
-    """Calls about account and files concern no customer: asking for one is answered with a sentence."""
-    async with open_business() as meta:
-        asked = {"faults": [{"kind": "down", "call": "media", "customer": MARIA, "next": 1}]}
-        async with meta.session.post(f"{meta.simulator.url}/simulator/faults", json=asked) as answer:
-            assert (answer.status, await answer.text()) == (400, "only any, messages, read_marks concern one customer")
+async def test_the_dice_decide_the_same_way_with_the_same_seed():
+    """Faults by chance are as many as the seed says, in every run."""
+    async with business() as meta:
+        await meta.simulator.customer_says(MARIA, "Hi")
+        meta.simulator.faults.set(FaultKind.REFUSED, probability=0.5, code=131016)
+        statuses = [(await meta.send())[0] for _ in range(20)]
+        dice = random.Random(7)
+        assert statuses[0] == (503 if dice.random() < 0.5 else 200)
+        assert 3 <= statuses.count(503) <= 17
