@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
+from database.document_chunks import CHUNK_COLUMNS, ChunkVector, chunk_of, insert_chunks, insert_vectors
 from database.documents import count_change
 from database.records import Chunk
 from database.transaction import Transaction, Unit
-
-_CHUNK = "c.id, c.business_id, c.document_id, c.version_id, c.ordinal, c.text, c.heading, c.page"
 
 
 def live_chunk(business_id: str, chunk_id: str) -> Unit[Chunk | None]:
@@ -14,12 +13,12 @@ def live_chunk(business_id: str, chunk_id: str) -> Unit[Chunk | None]:
 
     async def unit(transaction: Transaction) -> Chunk | None:
         row = await transaction.one(
-            f"SELECT {_CHUNK} FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
+            f"SELECT {CHUNK_COLUMNS} FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
             "AND d.live_version_id = c.version_id "
             "WHERE c.id = :id AND c.business_id = :business_id AND d.deleted_at IS NULL",
             {"id": chunk_id, "business_id": business_id},
         )
-        return Chunk(*row) if row else None
+        return chunk_of(row) if row else None
 
     return unit
 
@@ -34,35 +33,14 @@ def replace_chunk(old: Chunk, new: Sequence[tuple[Chunk, bytes]], embedder: str,
         await transaction.run("DELETE FROM embeddings WHERE chunk_id = :id", {"id": old.id})
         if not await transaction.run("DELETE FROM chunks WHERE id = :id", {"id": old.id}):
             return False
-        for chunk, vector in new:
-            await _insert(transaction, chunk, vector, embedder)
+        await insert_chunks(transaction, [chunk for chunk, _ in new])
+        await insert_vectors(transaction, embedder, [ChunkVector(chunk.id, vector) for chunk, vector in new])
         if not new:
             await _count_down(transaction, old, now)
         await count_change(transaction, old.business_id)
         return True
 
     return unit
-
-
-async def _insert(transaction: Transaction, chunk: Chunk, vector: bytes, embedder: str) -> None:
-    await transaction.run(
-        "INSERT INTO chunks (id, business_id, document_id, version_id, ordinal, heading, page, text) "
-        "VALUES (:id, :business_id, :document_id, :version_id, :ordinal, :heading, :page, :text)",
-        {
-            "id": chunk.id,
-            "business_id": chunk.business_id,
-            "document_id": chunk.document_id,
-            "version_id": chunk.version_id,
-            "ordinal": chunk.ordinal,
-            "heading": chunk.heading,
-            "page": chunk.page,
-            "text": chunk.text,
-        },
-    )
-    await transaction.run(
-        "INSERT INTO embeddings (chunk_id, embedder, vector) VALUES (:id, :embedder, :vector)",
-        {"id": chunk.id, "embedder": embedder, "vector": vector},
-    )
 
 
 async def _count_down(transaction: Transaction, old: Chunk, now: int) -> None:

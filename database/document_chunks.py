@@ -28,11 +28,12 @@ class Leftover:
     deleted: bool
 
 
-_CHUNK = "c.id, c.business_id, c.document_id, c.version_id, c.ordinal, c.text, c.heading, c.page"
+CHUNK_COLUMNS = "c.id, c.business_id, c.document_id, c.version_id, c.ordinal, c.text, c.heading, c.page"
 
 
-def _chunk(row: Row) -> Chunk:
-    return Chunk(*(row[field.removeprefix("c.")] for field in _CHUNK.split(", ")))
+def chunk_of(row: Row) -> Chunk:
+    """A chunk from its columns."""
+    return Chunk(*(row[field.removeprefix("c.")] for field in CHUNK_COLUMNS.split(", ")))
 
 
 def add_chunks(task: DocumentTask, chunks: Sequence[Chunk], progress: float, now: int) -> Unit[bool]:
@@ -41,26 +42,39 @@ def add_chunks(task: DocumentTask, chunks: Sequence[Chunk], progress: float, now
     async def unit(transaction: Transaction) -> bool:
         if not await move(transaction, task.document_id, DocumentStatus.PARSING, progress, now):
             return False
-        await transaction.many(
-            "INSERT INTO chunks (id, business_id, document_id, version_id, ordinal, heading, page, text) "
-            "VALUES (:id, :business_id, :document_id, :version_id, :ordinal, :heading, :page, :text)",
-            [
-                {
-                    "id": chunk.id,
-                    "business_id": chunk.business_id,
-                    "document_id": chunk.document_id,
-                    "version_id": chunk.version_id,
-                    "ordinal": chunk.ordinal,
-                    "heading": chunk.heading,
-                    "page": chunk.page,
-                    "text": chunk.text,
-                }
-                for chunk in chunks
-            ],
-        )
+        await insert_chunks(transaction, chunks)
         return True
 
     return unit
+
+
+async def insert_chunks(transaction: Transaction, chunks: Sequence[Chunk]) -> None:
+    """Store chunks; part of a unit."""
+    await transaction.bulk(
+        "INSERT INTO chunks (id, business_id, document_id, version_id, ordinal, heading, page, text) VALUES {rows}",
+        [
+            (
+                chunk.id,
+                chunk.business_id,
+                chunk.document_id,
+                chunk.version_id,
+                chunk.ordinal,
+                chunk.heading,
+                chunk.page,
+                chunk.text,
+            )
+            for chunk in chunks
+        ],
+    )
+
+
+async def insert_vectors(transaction: Transaction, embedder: str, vectors: Sequence[ChunkVector]) -> None:
+    """Store embeddings, in place of those that there are; part of a unit."""
+    await transaction.bulk(
+        "INSERT INTO embeddings (chunk_id, embedder, vector) VALUES {rows}"
+        " ON CONFLICT (chunk_id, embedder) DO UPDATE SET vector = excluded.vector",
+        [(vector.chunk_id, embedder, vector.vector) for vector in vectors],
+    )
 
 
 def count_of(version_id: str) -> Unit[int]:
@@ -80,13 +94,13 @@ def chunks_without_vector(version_id: str, embedder: str, after: int, limit: int
 
     async def unit(transaction: Transaction) -> list[Chunk]:
         rows = await transaction.all(
-            f"SELECT {_CHUNK} FROM chunks AS c "
+            f"SELECT {CHUNK_COLUMNS} FROM chunks AS c "
             "LEFT JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
             "WHERE c.version_id = :version_id AND c.ordinal > :after AND e.chunk_id IS NULL "
             "ORDER BY c.ordinal LIMIT :limit",
             {"version_id": version_id, "embedder": embedder, "after": after, "limit": limit},
         )
-        return [_chunk(row) for row in rows]
+        return [chunk_of(row) for row in rows]
 
     return unit
 
@@ -99,11 +113,7 @@ def add_vectors(
     async def unit(transaction: Transaction) -> bool:
         if not await move(transaction, task.document_id, DocumentStatus.EMBEDDING, progress, now):
             return False
-        await transaction.many(
-            "INSERT INTO embeddings (chunk_id, embedder, vector) VALUES (:chunk_id, :embedder, :vector) "
-            "ON CONFLICT (chunk_id, embedder) DO UPDATE SET vector = excluded.vector",
-            [{"chunk_id": vector.chunk_id, "embedder": embedder, "vector": vector.vector} for vector in vectors],
-        )
+        await insert_vectors(transaction, embedder, vectors)
         return True
 
     return unit
@@ -114,12 +124,12 @@ def chunks_with_vectors(version_id: str, embedder: str, after: int, limit: int) 
 
     async def unit(transaction: Transaction) -> list[tuple[Chunk, bytes]]:
         rows = await transaction.all(
-            f"SELECT {_CHUNK}, e.vector FROM chunks AS c "
+            f"SELECT {CHUNK_COLUMNS}, e.vector FROM chunks AS c "
             "JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
             "WHERE c.version_id = :version_id AND c.ordinal > :after ORDER BY c.ordinal LIMIT :limit",
             {"version_id": version_id, "embedder": embedder, "after": after, "limit": limit},
         )
-        return [(_chunk(row), row["vector"]) for row in rows]
+        return [(chunk_of(row), row["vector"]) for row in rows]
 
     return unit
 

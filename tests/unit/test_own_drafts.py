@@ -11,6 +11,7 @@ from bot.simulator.send_fields import Shelves
 from bot.simulator.send_rules import read_send
 from bot.simulator.templates import TemplateShelf
 from services.turn_endings import drafts_of
+from services.whatsapp.formatting import to_whatsapp
 
 SHELVES = Shelves(MediaStore(1000), TemplateShelf(reviewed_at_once=True), 1_760_000_000_000)
 PIECES = ["word ", "*", "**", "_", "~~", "`", "```\n", "\n", "\n\n", "# ", "- ", "1. ", "> ", "| a | b |\n|---|---|\n"]
@@ -29,7 +30,9 @@ def accepted(body: dict[str, Any]) -> None:
 @given(markdown)
 def test_every_answer_is_accepted(text):
     """Whatever Markdown an answer is, each of its messages is one that WhatsApp takes."""
-    for draft in drafts_of(text, "reply"):
+    drafts = drafts_of(text, "reply")
+    assert bool(drafts) is bool(to_whatsapp(text).strip())
+    for draft in drafts:
         accepted(draft.body)
 
 
@@ -37,5 +40,7 @@ def test_every_answer_is_accepted(text):
 @given(markdown, buttons)
 def test_every_answer_with_buttons_is_accepted(text, titles):
     """The same with up to three buttons below it; a long answer goes without them."""
-    for draft in drafts_of(text, "reply", [Button(f"id-{title}", title) for title in titles]):
+    drafts = drafts_of(text, "reply", [Button(f"id-{title}", title) for title in titles])
+    assert bool(drafts) is bool(to_whatsapp(text).strip())
+    for draft in drafts:
         accepted(draft.body)
