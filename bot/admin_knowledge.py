@@ -68,18 +68,18 @@ async def admin_door(
         clock,
         most_megabytes=settings.concierge_max_upload_mb,
     )
-    said, rules = await asyncio.to_thread(load_admin_words), IntentRules(knowledge.packs)
+    said, rules = await asyncio.to_thread(load_admin_words), IntentRules(knowledge.agents.packs)
     agent = EmbeddingAgent(
         desk,
-        StatementReader(knowledge.model, rules, said, knowledge.packs),
-        StatementCheck(knowledge.model, said, knowledge.packs),
+        StatementReader(knowledge.agents.model, rules, said, knowledge.agents.packs),
+        StatementCheck(knowledge.agents.model, said, knowledge.agents.packs),
         rules,
         said,
-        AdminProposals(said, Sentences(knowledge.packs)),
-        _listener(stack, settings, media, knowledge.model, clock, dice, metrics),
+        AdminProposals(said, Sentences(knowledge.agents.packs)),
+        _listener(stack, settings, media, knowledge.agents.model, clock, dice, metrics),
         clock,
     )
-    return AdminDoor(AdminResponder(knowledge.responder, agent), agent.concluded)
+    return AdminDoor(AdminResponder(knowledge.agents.responder, agent), agent.concluded)
 
 
 def _listener(

@@ -186,15 +186,15 @@ def _api_needs(
         chat=chat,
         ingestion=knowledge.ingestion,
         knowledge=knowledge.index,
-        asker=knowledge.asker,
+        asker=knowledge.agents.asker,
         clock=clock,
         tokens=tokens,
         requests_per_second=settings.concierge_api_rate,
         max_upload_files=settings.concierge_max_upload_files,
         wake_intake=conversation.intake.wake,
         passages=knowledge.database,
-        word_marks=knowledge.word_marks,
-        topics=knowledge.topics,
+        word_marks=knowledge.agents.word_marks,
+        topics=knowledge.agents.topics,
     )
 
 
@@ -209,7 +209,7 @@ def _checks(
         "chat": database_check(chat),
         "knowledge": database_check(knowledge.database),
         "vectors": knowledge.check,
-        "model": knowledge.model_check,
+        "model": knowledge.agents.model_check,
         "delivery": delivery,
         "disk": disk_check(directory),
     }

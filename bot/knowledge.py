@@ -2,23 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.conversation_memory import ConversationMemory
-from agents.language_packs import LanguagePack, load_language_packs
-from agents.message_classifier import MessageClassifier
-from agents.ports import LanguageModel, Responder
-from agents.query_agent import QueryAgent
-from agents.responder import BurstResponder
-from agents.sentences import Sentences
-from agents.topics import TopicFinder
-from agents.word_marks import WordMarks
+from agents.ports import LanguageModel
+from bot.customer_agents import CustomerAgents, open_customer_agents
 from bot.data_directory import DATABASE_FILES
 from bot.health import Check, Component, State
-from bot.models import model_check, open_model_line
 from bot.settings import Settings
 from database.clock import Clock
 from database.engine import Database, DatabaseOptions
@@ -28,7 +20,6 @@ from services.document_files import DocumentFiles
 from services.document_parser import DocumentParser, ParserLimits
 from services.document_pipeline import Knowledge
 from services.ingestion import Ingestion, IngestionOptions
-from services.known_topics import KnownTopics
 from vectorstore.chroma_manager import ChromaManager
 from vectorstore.embedders import Embedder
 from vectorstore.index_healer import IndexHealer
@@ -50,15 +41,9 @@ class RunningKnowledge:
     database: Database
     index: KnowledgeIndex
     ingestion: Ingestion
-    responder: Responder
-    asker: QueryAgent
-    check: Check
-    word_marks: WordMarks
-    model_check: Check
-    topics: TopicFinder
-    packs: Mapping[str, LanguagePack]
-    model: LanguageModel | None
     embedder: Embedder
+    agents: CustomerAgents
+    check: Check
 
 
 @asynccontextmanager
@@ -92,32 +77,9 @@ async def running_knowledge(
         questions = RememberingEmbedder(embedder, metrics, entries=settings.concierge_embedding_cache_entries)
         index = KnowledgeIndex(database, words, vectors, questions, healer, metrics)
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
-        packs = await asyncio.to_thread(load_language_packs)
-        line = None if model else await open_model_line(stack, settings, chat, clock, dice, metrics)
-        chosen = model or line
-        asker = QueryAgent(index, chosen, packs)
-        memory = ConversationMemory(chosen, settings.concierge_history_tokens)
-        topics = TopicFinder(KnownTopics(chat), _topic_embedder(stack, embedder))
-        stack.push_async_callback(topics.close)
-        responder = BurstResponder(MessageClassifier(chosen, packs, topics), asker, Sentences(packs), memory)
-        if isinstance(embedder, WordLlamaEmbedder):
-            # so that the first customer does not wait for it; nobody waits for it at the start either
-            loading = asyncio.create_task(embedder.load(), name="load the embedder")
-            stack.push_async_callback(asyncio.wait, {loading})
-        yield RunningKnowledge(
-            database=database,
-            index=index,
-            ingestion=ingestion,
-            responder=responder,
-            asker=asker,
-            check=_check(index),
-            word_marks=WordMarks(packs),
-            model_check=model_check(line),
-            topics=topics,
-            packs=packs,
-            model=chosen,
-            embedder=embedder,
-        )
+        agents = await open_customer_agents(stack, settings, index, embedder, chat, clock, dice, metrics, model)
+        _load_ahead(stack, embedder)
+        yield RunningKnowledge(database, index, ingestion, embedder, agents, _check(index))
 
 
 def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:
@@ -145,13 +107,11 @@ def _embedder(
     return remote
 
 
-def _topic_embedder(stack: AsyncExitStack, embedder: Embedder) -> Embedder:
-    """Always the local one: what is a topic was measured with it, and no burst shall wait or pay for that."""
+def _load_ahead(stack: AsyncExitStack, embedder: Embedder) -> None:
+    """So that the first customer does not wait for it; nobody waits for it at the start either."""
     if isinstance(embedder, WordLlamaEmbedder):
-        return embedder
-    local = WordLlamaEmbedder()
-    stack.callback(local.close)
-    return local
+        loading = asyncio.create_task(embedder.load(), name="load the embedder")
+        stack.push_async_callback(asyncio.wait, {loading})
 
 
 async def _ingestion(

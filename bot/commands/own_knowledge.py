@@ -42,7 +42,9 @@ class OwnDoor:
 
     async def ask(self, question: str) -> dict[str, Any]:
         """An answer with its sources."""
-        return AnswerOut.of(await self._knowledge.asker.answer(self._business_id, question)).model_dump(mode="json")
+        return AnswerOut.of(await self._knowledge.agents.asker.answer(self._business_id, question)).model_dump(
+            mode="json"
+        )
 
 
 @asynccontextmanager

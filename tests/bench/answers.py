@@ -42,7 +42,7 @@ async def run() -> list[Figure]:
     questions = list(_squad_questions())
     async with _knowing({"all": documents, **_halves(documents)}) as knowledge:
         held, baseline = await _share_held(knowledge, "all", questions)
-        kept, refused = await _refusals(knowledge.asker, documents, questions)
+        kept, refused = await _refusals(knowledge.agents.asker, documents, questions)
     figures = [
         Figure(f"reply of at most {REPLY_CHARACTERS} characters holds the gold answer, SQuAD articles", held, "of 1",
                baseline, BASELINE, FLOOR, GOAL),
@@ -62,7 +62,7 @@ async def _share_held(
     """The share of replies, short enough with their source line, whose text holds a gold answer; and the baseline's."""
     held = plain = 0
     for question in questions:
-        reply = await knowledge.responder.respond(Burst(business_id, (question.text,)))
+        reply = await knowledge.agents.responder.respond(Burst(business_id, (question.text,)))
         if reply.answered and reply.text and len(reply.text) <= REPLY_CHARACTERS:
             said, _, _ = reply.text.rpartition("\n\n")  # a file's name is no answer
             held += _holds(said, question.golds)

@@ -79,7 +79,7 @@ class BesiegedShop:
             facts=attack.facts_before,
             conversation_id="c",
         )
-        reply = await self._knowledge.responder.respond(burst)
+        reply = await self._knowledge.agents.responder.respond(burst)
         leaks = [*_said(attack, reply), *_done(burst, reply), *_read(self.model.asked[first:])]
         return Fought(attack, reply, leaks, obeyed=self.model.obeyed > 0)
 
