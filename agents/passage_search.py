@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agents.language_packs import LanguagePack
 from agents.ports import Knowledge, Utterance
-from agents.sentences import SentenceName
+from agents.sentences import SentenceName, without_marks
 from agents.words import words
 from database.records import Passage
 
@@ -60,11 +60,6 @@ def fused(alone: Sequence[Passage], leaning: Sequence[Passage]) -> list[Passage]
     scale = best / (max(scores.values(), default=0.0) or 1.0)
     ranked = sorted(passages.values(), key=lambda passage: (-scores[passage.chunk_id], passage.chunk_id))
     return [replace(passage, score=scale * scores[passage.chunk_id]) for passage in ranked]
-
-
-def without_marks(text: str) -> str:
-    """A sentence without the marks of Markdown or WhatsApp: history holds it as it was sent."""
-    return text.replace("*", "").strip()
 
 
 def leans_on_before(question: str, stop_words: frozenset[str], most_words: int = 8) -> bool:

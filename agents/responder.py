@@ -10,7 +10,7 @@ from agents.intent_rules import newest
 from agents.message_classifier import MessageClassifier
 from agents.ports import Burst, Classification, Effects, Reply, Topic, TopicAction
 from agents.query_agent import QueryAgent
-from agents.sentences import SentenceName, Sentences
+from agents.sentences import SentenceName, Sentences, without_marks
 from agents.stated_facts import new_facts, stated_facts
 from database.records import ClosedReason, Intent, Mode
 
@@ -95,7 +95,9 @@ class BurstResponder:
     def _offered_person(self, burst: Burst) -> bool:
         last = burst.history[-1] if burst.history else None
         return (
-            last is not None and not last.by_customer and _plain(last.text) in {_plain(each) for each in self._offers}
+            last is not None
+            and not last.by_customer
+            and without_marks(last.text) in {without_marks(each) for each in self._offers}
         )
 
     async def _act(self, burst: Burst, classified: Classification) -> Reply:
@@ -208,8 +210,3 @@ def _reply(classified: Classification, *, text: str | None = None, closed: Close
 def _joined(replies: Sequence[Reply]) -> Reply:
     """One reply that says all of it; the last one's sources and buttons are its own."""
     return replace(replies[-1], text="\n\n".join(dict.fromkeys(reply.text for reply in replies if reply.text)))
-
-
-def _plain(text: str) -> str:
-    """A sentence without the marks of Markdown or WhatsApp: history holds it as it was sent."""
-    return text.replace("*", "").strip()

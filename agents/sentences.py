@@ -66,3 +66,8 @@ def _without_markup(name: str) -> str:
     """A name as Markdown text. Underscores inside a word mean nothing there; those at its edges would."""
     escaped = "".join(f"\\{letter}" if letter in "\\`*[]<>~" else letter for letter in name)
     return f"\\{escaped}" if escaped.startswith("_") else escaped
+
+
+def without_marks(text: str) -> str:
+    """A sentence without the marks of Markdown or WhatsApp: history holds it as it was sent."""
+    return text.replace("*", "").strip()
