@@ -1,32 +1,24 @@
 """The `concierge` command: what can be asked of it, and how it ends."""
 
 import argparse
-import asyncio
-import math
 import os
 import secrets
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from bot.commands.failures import CommandError, Exit
+from bot.commands.parsing import PRIVATE, Asked, Work, command, number, quiet_settings, run
 from bot.commands.printing import complain
 from bot.data_directory import DataDirectoryError, OwnedError
-from bot.logs import configure_logging
+from bot.knowledge_command_line import add_knowledge_commands
 from bot.settings import Settings, SettingsError, load_settings
 from bot.version import VERSION
 from database.clock import SystemClock
 from database.migrations import NewerDatabaseError
 
-Asked = argparse.Namespace
-Work = Callable[[Asked], int]
-
 # what a person can do something about: a sentence is enough
 EXPECTED = (SettingsError, DataDirectoryError, CommandError, NewerDatabaseError, sqlite3.DatabaseError)
-
-# of what the process makes: for its own user alone
-PRIVATE = 0o077
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,47 +56,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"concierge {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _command(commands, "serve", "run the server", _serve)
-    _command(commands, "demo", "run server, WhatsApp simulator and a sample business on this machine", _demo)
+    command(commands, "serve", "run the server", _serve)
+    command(commands, "demo", "run server, WhatsApp simulator and a sample business on this machine", _demo)
 
     _chaos_command(commands)
 
-    ingest = _command(commands, "ingest", "read files and folders into the knowledge", _ingest, json=True)
-    ingest.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, or a folder with all below it")
-    ask = _command(commands, "ask", "answer a question from the knowledge", _ask, json=True)
-    ask.add_argument("question", metavar="QUESTION")
-    for command in (ingest, ask):
-        command.add_argument("--business", default="default", help="whose knowledge (default: %(default)s)")
+    add_knowledge_commands(commands)
 
-    connect = _command(commands, "connect", "check a real number step by step, and subscribe it", _connect, json=True)
+    connect = command(commands, "connect", "check a real number step by step, and subscribe it", _connect, json=True)
     connect.add_argument("--url", metavar="https://HOST", help="where Meta reaches this server: try it from outside")
     connect.add_argument("--to", metavar="PHONE", help="send a test message to this phone, like +4915112345678")
     connect.add_argument("--template", metavar="NAME", help="send this template (en_US) instead of free text")
-    doctor = _command(commands, "doctor", "say what is wrong with settings, data and server", _doctor, json=True)
+    doctor = command(commands, "doctor", "say what is wrong with settings, data and server", _doctor, json=True)
     doctor.add_argument("--online", action="store_true", help="also ask Meta about the token, and the model for a word")
-    _command(commands, "migrate", "bring the databases up to date while no server runs", _migrate, json=True)
+    command(commands, "migrate", "bring the databases up to date while no server runs", _migrate, json=True)
     _dead_letters(commands)
     return parser
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    text: str,
-    work: Work | None,
-    *,
-    json: bool = False,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    if work is not None:
-        parser.set_defaults(work=work)
-    if json:
-        parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    return parser
-
-
 def _chaos_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    chaos = _command(
+    chaos = command(
         commands, "chaos", "let customers write to a server that is killed, and see which promises it keeps", _chaos,
         json=True,
     )  # fmt: skip
@@ -115,34 +86,16 @@ def _chaos_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     )
     for name, kind, least, most, default, text in numbers:
         chaos.add_argument(
-            name, type=_number(kind, least, most), default=default, help=f"{text} (default: %(default)g)"
+            name, type=number(kind, least, most), default=default, help=f"{text} (default: %(default)g)"
         )  # fmt: skip
     chaos.add_argument("--seed", type=int, help="repeats the choices of an earlier run")
 
 
-def _number(kind: Callable[[str], float], least: float, most: float) -> Callable[[str], float]:
-    """Reads an option that is a number within limits; the error says which."""
-
-    def number(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not least <= value <= most:
-            word = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"must be {word} from {least:g} to {most:g}")
-        return value
-
-    return number
-
-
 def _dead_letters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    letters = _command(commands, "dead-letters", "look at events that could not be understood, or retry them", None)
+    letters = command(commands, "dead-letters", "look at events that could not be understood, or retry them", None)
     actions = letters.add_subparsers(metavar="ACTION", required=True)
-    _command(actions, "list", "list them, oldest first", _list_dead_letters, json=True)
-    retry = _command(
-        actions, "retry", "handle them again: all, or those with these ids", _retry_dead_letters, json=True
-    )
+    command(actions, "list", "list them, oldest first", _list_dead_letters, json=True)
+    retry = command(actions, "retry", "handle them again: all, or those with these ids", _retry_dead_letters, json=True)
     retry.add_argument("ids", metavar="ID", nargs="*", type=int)
 
 
@@ -158,7 +111,7 @@ def _serve(_asked: Asked) -> int:
 def _demo(_asked: Asked) -> int:
     from bot.demo import run_demo  # noqa: PLC0415 - loads the whole server and the simulator
 
-    return _run(run_demo())
+    return run(run_demo())
 
 
 def _chaos(asked: Asked) -> int:
@@ -167,63 +120,39 @@ def _chaos(asked: Asked) -> int:
 
     seed = secrets.randbelow(1_000_000) if asked.seed is None else asked.seed
     options = ChaosOptions(asked.minutes, asked.customers, asked.kills, seed)
-    return _run(chaos(options, SystemClock(), as_json=asked.json))
-
-
-def _ingest(asked: Asked) -> int:
-    from bot.commands.ingest import ingest  # noqa: PLC0415 - a command loads what it needs
-
-    return _run(ingest(_quiet_settings(), SystemClock(), asked.paths, asked.business, as_json=asked.json))
-
-
-def _ask(asked: Asked) -> int:
-    from bot.commands.ask import ask  # noqa: PLC0415 - a command loads what it needs
-
-    return _run(ask(_quiet_settings(), SystemClock(), asked.question, asked.business, as_json=asked.json))
+    return run(chaos(options, SystemClock(), as_json=asked.json))
 
 
 def _connect(asked: Asked) -> int:
     from bot.commands.connect import Wanted, connect  # noqa: PLC0415 - a command loads what it needs
 
     wanted = Wanted(asked.url, asked.to, asked.template)
-    return _run(connect(_quiet_settings(), SystemClock(), wanted, as_json=asked.json))
+    return run(connect(quiet_settings(), SystemClock(), wanted, as_json=asked.json))
 
 
 def _doctor(asked: Asked) -> int:
     from bot.commands.doctor import doctor  # noqa: PLC0415 - a command loads what it needs
 
     try:
-        settings: Settings | None = _quiet_settings()
+        settings: Settings | None = quiet_settings()
     except SettingsError:
         settings = None  # what is wrong with them is part of the report
-    return _run(doctor(settings, SystemClock(), online=asked.online, as_json=asked.json))
+    return run(doctor(settings, SystemClock(), online=asked.online, as_json=asked.json))
 
 
 def _migrate(asked: Asked) -> int:
     from bot.commands.migrate import migrate  # noqa: PLC0415 - a command loads what it needs
 
-    return _run(migrate(_quiet_settings(), SystemClock(), as_json=asked.json))
+    return run(migrate(quiet_settings(), SystemClock(), as_json=asked.json))
 
 
 def _list_dead_letters(asked: Asked) -> int:
     from bot.commands.dead_letters import list_dead_letters  # noqa: PLC0415 - a command loads what it needs
 
-    return _run(list_dead_letters(_quiet_settings(), SystemClock(), as_json=asked.json))
+    return run(list_dead_letters(quiet_settings(), SystemClock(), as_json=asked.json))
 
 
 def _retry_dead_letters(asked: Asked) -> int:
     from bot.commands.dead_letters import retry_dead_letters  # noqa: PLC0415 - a command loads what it needs
 
-    return _run(retry_dead_letters(_quiet_settings(), SystemClock(), asked.ids, as_json=asked.json))
-
-
-def _quiet_settings() -> Settings:
-    """Settings of a command that serves nobody: no secrets needed, and only warnings beside its output."""
-    settings = load_settings(serving=False)
-    configure_logging("warning", secrets=settings.secret_values)
-    return settings
-
-
-def _run(work: Coroutine[None, None, int | None]) -> int:
-    os.umask(PRIVATE)
-    return asyncio.run(work) or Exit.OK
+    return run(retry_dead_letters(quiet_settings(), SystemClock(), asked.ids, as_json=asked.json))

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.knowledge_settings import Count, KnowledgeSettings, Seconds
+
 NEEDED_TO_SERVE = (
     "whatsapp_access_token",
     "whatsapp_phone_number_id",
@@ -27,9 +29,7 @@ SECRETS = (
     "concierge_fallback_api_key",
 )
 
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=100_000)]
 Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
@@ -44,7 +44,7 @@ class SettingsError(Exception):
         super().__init__("\n".join([head, *lines]))
 
 
-class Settings(BaseSettings):
+class Settings(KnowledgeSettings):
     """The environment table of docs/operations.md; a field is its variable in lower case. Empty means unset.
 
     Secrets print as stars. `missing_to_serve` says what `serve` still needs.
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     concierge_model_retries: int = Field(default=2, ge=0, le=10)
     concierge_model_concurrency: Count = 16
     # US dollars a million tokens, by model: {"gpt-4.1-mini": [input, output]}
-    concierge_model_prices: Annotated[dict[str, tuple[float, float]], NoDecode] = {}
+    concierge_model_prices: Annotated[dict[str, tuple[float, float]], NoDecode] = Field(default={})
     concierge_model_breaker_failures: Count = 3
     concierge_model_breaker_seconds: Seconds = 15.0
     concierge_model_cache_entries: int = Field(default=1000, ge=0, le=1_000_000)
@@ -113,11 +113,6 @@ class Settings(BaseSettings):
     concierge_dedupe_keep_days: Days = 30
 
     concierge_media_timeout_seconds: Seconds = 60.0
-    concierge_max_upload_mb: Count = 100
-    concierge_max_upload_files: Count = 100
-    concierge_parser_processes: int = Field(default=2, ge=1, le=64)
-    concierge_parser_seconds: Seconds = 120.0
-    concierge_parser_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)
 
     concierge_check_timeout_seconds: Seconds = 10.0
 

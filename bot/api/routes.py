@@ -1,28 +1,21 @@
 """The one table of routes: what the router serves, and what openapi.json says about it."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
-from bot.api.bodies import AskRequest, ModeRequest, RetryRequest, SearchRequest
+from bot.api.bodies import ModeRequest, RetryRequest
 from bot.api.contact_facts import FactPage, delete_fact, delete_facts, list_facts
 from bot.api.conversations import change_mode, list_conversations, list_messages
 from bot.api.dead_letters import list_dead_letters, retry_dead_letters
-from bot.api.documents import delete_document, get_document, list_documents, upload
 from bot.api.guard import RATES, KeyRates, expect, guard
+from bot.api.knowledge_routes import BUSINESS, KNOWLEDGE_ROUTES, V1, RouteHandler
 from bot.api.openapi import OPENAPI, Described, Security, description, serve_description
-from bot.api.questions import ask, search
 from bot.api.schemas import (
-    AnswerOut,
     ConversationOut,
     ConversationPage,
     DeadLetterPage,
-    DocumentOut,
-    DocumentPage,
-    DocumentsOut,
     MessagePage,
-    PassagesOut,
     RetriedOut,
 )
 from bot.api.topics import (
@@ -41,28 +34,12 @@ from bot.api.topics import (
 from bot.api.turns import TurnDetailOut, TurnPage, get_turn, list_turns
 from database.clock import Clock
 
-RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-V1 = "/api/v1"
-BUSINESS = f"{V1}/businesses/{{business}}"
-DOCUMENTS = f"{BUSINESS}/documents"
 TOPICS = f"{BUSINESS}/topics"
 FACTS = f"{V1}/conversations/{{id}}/facts"
 
 SERVED: tuple[tuple[Described, RouteHandler], ...] = (
     (Described("GET", f"{V1}/openapi.json", "This description.", media="application/json"), serve_description),
-    (
-        Described("POST", DOCUMENTS, "Upload documents.", DocumentsOut, status=HTTPStatus.ACCEPTED, takes_files=True),
-        upload,
-    ),
-    (Described("GET", DOCUMENTS, "List documents.", DocumentPage, paged=True), list_documents),
-    (Described("GET", f"{DOCUMENTS}/{{id}}", "Look at a document.", DocumentOut), get_document),
-    (
-        Described("DELETE", f"{DOCUMENTS}/{{id}}", "Delete a document.", status=HTTPStatus.NO_CONTENT),
-        delete_document,
-    ),
-    (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
-    (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
+    *KNOWLEDGE_ROUTES,
     (Described("GET", TOPICS, "List topics.", TopicPage, paged=True), list_topics),
     (
         Described(

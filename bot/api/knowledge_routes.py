@@ -1,0 +1,33 @@
+"""The routes of the knowledge: a part of the one table in bot/api/routes.py."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bot.api.bodies import AskRequest, SearchRequest
+from bot.api.documents import delete_document, get_document, list_documents, upload
+from bot.api.openapi import Described
+from bot.api.questions import ask, search
+from bot.api.schemas import AnswerOut, DocumentOut, DocumentPage, DocumentsOut, PassagesOut
+
+RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+V1 = "/api/v1"
+BUSINESS = f"{V1}/businesses/{{business}}"
+DOCUMENTS = f"{BUSINESS}/documents"
+
+KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
+    (
+        Described("POST", DOCUMENTS, "Upload documents.", DocumentsOut, status=HTTPStatus.ACCEPTED, takes_files=True),
+        upload,
+    ),
+    (Described("GET", DOCUMENTS, "List documents.", DocumentPage, paged=True), list_documents),
+    (Described("GET", f"{DOCUMENTS}/{{id}}", "Look at a document.", DocumentOut), get_document),
+    (
+        Described("DELETE", f"{DOCUMENTS}/{{id}}", "Delete a document.", status=HTTPStatus.NO_CONTENT),
+        delete_document,
+    ),
+    (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
+    (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
+)

@@ -1,0 +1,19 @@
+"""The settings of the knowledge: uploads, reading, indexing, keeping. A part of bot/settings.py."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class KnowledgeSettings(BaseSettings):
+    """What `Settings` takes in: a field is its variable in lower case."""
+
+    concierge_max_upload_mb: Count = 100
+    concierge_max_upload_files: Count = 100
+    concierge_parser_processes: int = Field(default=2, ge=1, le=64)
+    concierge_parser_seconds: Seconds = 120.0
+    concierge_parser_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)
