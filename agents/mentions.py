@@ -104,7 +104,7 @@ def mentions(text: str) -> list[Mention]:
 
 
 def with_plain_digits(text: str) -> str:
-    """Digits of every script as 0-9, full-width letters as plain ones."""
+    """Digits of every script as 0-9."""
     if text.isascii():
         return text
     plain = unicodedata.normalize("NFC", text)
@@ -133,7 +133,12 @@ def ordinal_numbers(text: str) -> set[str]:
 def units_of(text: str) -> set[str]:
     """The currencies, and per cent, that a text names anywhere."""
     named = re.findall(rf"(?<![^\W\d_])(?:{_UNITS})(?![^\W\d_])", text, re.IGNORECASE)
-    return {CURRENCIES[word.casefold()] for word in named}
+    return {CURRENCIES[_looked_up(word)] for word in named}
+
+
+def _looked_up(word: str) -> str:
+    """As tables have it. A pattern that ignores case takes the Turkish i with and without its dot for an i."""
+    return word.casefold().replace("i\u0307", "i").replace("ı", "i")
 
 
 def _decimal(reading: str) -> str | None:
@@ -157,7 +162,7 @@ def _links(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
 
 def _prices(text: str) -> Iterator[tuple[Mention, tuple[int, int]]]:
     for found in _PRICE.finditer(text):
-        unit = CURRENCIES[(found["before"] or found["after"]).casefold()]
+        unit = CURRENCIES[_looked_up(found["before"] or found["after"])]
         yield Mention(Kind.PRICE, values(found["first"] or found["second"]), unit), found.span()
 
 
@@ -186,7 +191,7 @@ def _between(text: str, span: tuple[int, int], dates: list[tuple[int, int, str]]
 
 def _is_month(found: re.Match[str], month: str, year: str | None) -> bool:
     """Whether "may", "set", "out" are meant as months: with a capital, an ordinal's ending, a "de" or a year."""
-    return month.casefold() not in AMBIGUOUS_MONTHS or month[0].isupper() or bool(year or _DATE_MARK.search(found[0]))
+    return _looked_up(month) not in AMBIGUOUS_MONTHS or month[0].isupper() or bool(year or _DATE_MARK.search(found[0]))
 
 
 def _written_dates(text: str) -> Iterator[tuple[list[tuple[int, int, str]], tuple[int, int]]]:
@@ -200,13 +205,13 @@ def _written_dates(text: str) -> Iterator[tuple[list[tuple[int, int, str]], tupl
             if found[group] and _is_month(found, found[3], found[4]):
                 end = found.end() if group == 2 or not found[2] else found.start(2)  # noqa: PLR2004 - the range's end
                 start = found.start() if group == 1 else found.start(2)
-                yield [(int(found[group]), MONTHS[found[3].casefold()], found[4] or "")], (start, end)
+                yield [(int(found[group]), MONTHS[_looked_up(found[3])], found[4] or "")], (start, end)
     for found in _MONTH_DAY.finditer(text):
         for group in (2, 3):
             if found[group] and _is_month(found, found[1], found[4]):
                 end = found.end() if group == 3 or not found[3] else found.start(3)  # noqa: PLR2004 - the range's end
                 start = found.start() if group == 2 else found.start(3)  # noqa: PLR2004 - its beginning
-                yield [(int(found[group]), MONTHS[found[1].casefold()], found[4] or "")], (start, end)
+                yield [(int(found[group]), MONTHS[_looked_up(found[1])], found[4] or "")], (start, end)
     for found in _FIGURES.finditer(text):
         first, second, year = int(found[1]), int(found[3]), found[4] or ""
         whole = f"20{year}" if len(year) == 2 else year  # noqa: PLR2004 - 24 for 2024

@@ -140,3 +140,22 @@ def test_what_only_looks_alike_is_not_said(said: str, passage: str, kind: Kind) 
     """Days are no euros, a day beside a range is not within it, and the morning is not the afternoon."""
     checked = grounded(said, [passage])
     assert (checked.text, kind in checked.invented) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "passage"),
+    [
+        ("Closed on 5 APRİL.", "Closed on 5 April."),
+        ("Closed on aprıl 5.", "Closed on 5 April."),
+        ("It costs 10 rıyal.", "It costs 10 riyal."),
+        ("It costs 10 rİyals.", "10 RİYALS for each"),
+    ],
+)
+def test_a_turkish_i_is_an_i(said: str, passage: str) -> None:
+    """Whoever writes months and currencies on a Turkish keyboard is read like anybody else."""
+    assert grounded(said, [passage]).text == said
+
+
+def test_a_turkish_i_makes_another_address() -> None:
+    """A link that only looks like the shop's is made up."""
+    assert grounded("See https://exampıe.com/faq.", ["See https://exampie.com/faq."]).text is None
