@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
-from agents.word_numbers import AMBIGUOUS_MONTHS, CURRENCIES, MONTHS, NUMBER_WORDS, ORDINAL_WORDS
+from agents.word_numbers import AMBIGUOUS_MONTHS, CURRENCIES, MONTHS, NUMBER_WORDS, ORDINAL_WORDS, han_numbers
+from agents.words import INDIC
 
 _ENDS = ".,;:!?)]}>*_~\"'»”’…。，；：！？）】"
 _TOP = "com|net|org|app|dev|info|biz|shop|store|online|site"
@@ -57,7 +58,7 @@ _NIGHT_HOURS = 6  # "रात 2 बजे" is two at night
 _PLAIN = re.compile(_NUMBER)
 _COUNTS = re.compile(r"[ \t\u00a0-]{0,2}(?!(?:per|pro|por|par|each|je|cada|a)(?!\w))[^\W\d_]", re.IGNORECASE)
 COUNTING = "of what follows"
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(rf"(?:[^\W\d_]|[{INDIC}])+")
 _BULLET = re.compile(r"^\s*\d{1,2}[.)](?=\s)", re.MULTILINE)
 _HALF_DAY = 12
 _MONTHS_A_YEAR, _DAYS_A_MONTH = 12, 31
@@ -122,7 +123,8 @@ def values(written: str) -> frozenset[str]:
 
 def spelled_numbers(text: str) -> set[str]:
     """Small numbers that are written as words, in any of the bot's languages."""
-    return {NUMBER_WORDS[word] for word in _WORD.findall(text.casefold()) if word in NUMBER_WORDS}
+    named = {NUMBER_WORDS[word] for word in _WORD.findall(text.casefold()) if word in NUMBER_WORDS}
+    return named | han_numbers(text)
 
 
 def ordinal_numbers(text: str) -> set[str]:

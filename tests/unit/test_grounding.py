@@ -116,6 +116,13 @@ def test_other_passages_do_not_count() -> None:
         ("सुबह 9 बजे से शाम 6 बजे तक।", "Open 9 am to 6 pm"),
         ("We open daily.At weekends we close.", "We open daily. At weekends we close."),
         ("A small room costs 12 €.", "Prices in €\nsmall | 12 per night"),
+        ("हमारे पास 2 कमरे हैं।", "हमारे पास दो कमरे हैं।"),
+        ("5 दिन में।", "पाँच दिन में।"),
+        ("3天内送达。", "三天内送达。"),
+        ("营业24小时。", "营业二十四小时。"),
+        ("需要2到3天。", "需要两三天。"),
+        ("成立于2016年。", "成立于二〇一六年。"),
+        ("Wir liefern in 30 Tagen.", "Wir liefern in dreißig Tagen."),
     ],
 )
 def test_the_same_in_other_words_may_be_said(said: str, passage: str) -> None:
@@ -134,6 +141,9 @@ def test_the_same_in_other_words_may_be_said(said: str, passage: str) -> None:
         ("Open until 下午5点", "Open until 5 am", Kind.TIME),
         ("Pay at EVIL.ME or evil.me.", "Pay in the shop.", Kind.LINK),
         ("Call 555 123 457.", "Phone 555-123-456", Kind.NUMBER),
+        ("需要2天。", "需要十二天。", Kind.NUMBER),
+        ("需要10天。", "需要二十天。", Kind.NUMBER),
+        ("有2间。", "有二百间。", Kind.NUMBER),
     ],
 )
 def test_what_only_looks_alike_is_not_said(said: str, passage: str, kind: Kind) -> None:
