@@ -88,7 +88,8 @@ class Inbox:
                 del self._waiting[:UNIT_POSTS]
                 if unit and not await self._written(unit) and len(unit) > 1:
                     for each in unit:  # one of them may be at fault
-                        await self._written([each])
+                        if not each.done.done():  # who has its 503 by now is not written again
+                            await self._written([each])
         finally:
             self._writing = None
 
