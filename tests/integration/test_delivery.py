@@ -261,17 +261,6 @@ async def test_a_number_that_stays_refused_is_tried_ever_less_often(stage: Stage
         assert stage.line.texts == ["You said: Hello."]
 
 
-async def test_trouble_that_a_webhook_tells_of_stops_sending_too(stage: Stage) -> None:
-    """A failed status with an account error pauses the number as a refusal does."""
-    async with stage.running() as parts:
-        await ask(stage)
-        sent = stage.line.sent[0]
-        await stage.post(webhook_posts.status(sent.wamid, "failed", sent.attempt_id, stage.clock.now(), error=131042))
-        assert "131042" in str(parts.delivery.problems())
-        await ask(stage, "Again.")
-        assert len(stage.line.sent) == 1
-
-
 async def test_a_taken_reply_is_known_to_be_taken_although_we_stop(stage: Stage) -> None:
     """Meta's 200 that comes while the process stops is on disk before it ends, also when the disk was full."""
 
