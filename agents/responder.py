@@ -127,7 +127,8 @@ class BurstResponder:
             return handed_over or _joined(list(settled.values()))
         answer = await self._answer(replace(burst, texts=rest), classified)
         if not (answer.answered or answer.buttons or self._rules.has_mark(rest)):
-            return _joined(list(settled.values()))  # the rest asked nothing: "I have a rash"
+            # the rest asked nothing ("I have a rash"), but finding that out had its price and heard its facts
+            return replace(answer, text=_joined(list(settled.values())).text, answered=True)
         return _joined([*settled.values(), answer])
 
     def _by_topic(self, topic: Topic, classified: Classification) -> Reply | None:

@@ -8,7 +8,7 @@ import pytest
 
 from agents.language_packs import load_language_packs
 from agents.message_classifier import MessageClassifier
-from agents.ports import Burst, Effects, LanguageModel, Topic, TopicAction, Utterance
+from agents.ports import Burst, Effects, LanguageModel, ModelError, Topic, TopicAction, Utterance
 from agents.query_agent import QueryAgent
 from agents.responder import BurstResponder
 from agents.sentences import Sentences
@@ -163,6 +163,23 @@ async def test_what_nobody_knows_is_said_beside_a_topic(classifier: MessageClass
     assert reply.text == f"See **shop.example/returns**.\n\n{PACKS['en'].sentences['do_not_know']}"
     reply = await responder_of(classifier).respond(Burst("b", ("how can I return my order", "my cat likes the box")))
     assert reply.text == "See **shop.example/returns**."
+
+
+async def test_a_remark_beside_a_topic_keeps_its_price_and_its_facts() -> None:
+    """Finding out that the rest of a burst asks nothing is paid for, and what it told of the customer is kept."""
+    embedder = WordLlamaEmbedder()
+    heard = {"answer": "", "answered": False, "sources": [], "facts": ["my cat likes open boxes"]}
+    answering = QueryAgent(SmallKnowledge([HOURS]), ScriptedModel(heard), PACKS)
+    responder = BurstResponder(classifier_of(None, embedder), answering, Sentences(PACKS))
+    reply = await responder.respond(Burst("b", ("how can I return my order", "my cat likes open boxes"), "en"))
+    assert (reply.text, reply.answered, reply.sources) == ("See **shop.example/returns**.", True, ())
+    assert (reply.usage.cost_usd, reply.effects.new_facts) == (0.25, ("my cat likes open boxes",))
+    assert (set(reply.stages), reply.knowledge_version) == ({"classify", "answer"}, 1)
+    failing = QueryAgent(SmallKnowledge([HOURS]), ScriptedModel(ModelError("the model is away")), PACKS)
+    responder = BurstResponder(classifier_of(None, embedder), failing, Sentences(PACKS))
+    reply = await responder.respond(Burst("b", ("how can I return my order", "my cat likes open boxes"), "en"))
+    assert (reply.text, reply.error) == ("See **shop.example/returns**.", "answer: the model is away")
+    embedder.close()
 
 
 async def test_a_topic_that_is_answered_is_only_noted(classifier: MessageClassifier) -> None:
