@@ -11,7 +11,7 @@ from agents.admin_words import AdminWords
 from agents.intent_rules import IntentRules
 from agents.ports import Attachment, Burst, Effects, ModelError, Proposal, Reply, Usage
 from agents.proposal_answers import ProposalAnswers
-from agents.sentence_cutter import sentences
+from agents.sentence_cutter import as_it_stands, sentences
 from agents.statement_check import Finding, StatementCheck
 from agents.words import stem, words
 from database.clock import Clock
@@ -198,7 +198,8 @@ def _stems_of(passage: Passage) -> set[str]:
 
 def _to_forget(passage: Passage, subject: frozenset[str]) -> ToForget:
     """The sentences about the subject; all of the passage where its heading or most of its sentences are about it."""
-    quotes = [each.text for each in sentences(passage.text) if each.text in passage.text]
+    found = (as_it_stands(each.text, passage.text) for each in sentences(passage.text))
+    quotes = [quote for quote in found if quote is not None]
     about = [quote for quote in quotes if subject & {stem(word) for word in words(quote)}]
     in_heading = bool(subject & {stem(word) for word in words(passage.heading or "")})
     if in_heading or not about or 2 * len(about) > len(quotes):

@@ -70,6 +70,17 @@ def sentences(text: str) -> list[Sentence]:
     return [sentence for sentence in found if sentence.text]
 
 
+def as_it_stands(sentence: str, text: str) -> str | None:
+    """A sentence with the line breaks that it has in its passage; None where it does not stand there in one piece.
+
+    A row of a table does not: it is put together from its cells.
+    """
+    if sentence in text:
+        return sentence
+    found = re.search(r"\s+".join(map(re.escape, sentence.split())), text)
+    return found.group() if found else None
+
+
 def _is_row(line: str) -> bool:
     """Prose has bars too ("the set {x | x > 0}"), but in long lines."""
     return line.startswith("|") or (_BETWEEN_CELLS in line and len(line) <= _LONG_WITHOUT_END)

@@ -1,6 +1,5 @@
 """Compares a statement with what is known already: who says the same, and who says the contrary."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ from agents.language_packs import LanguagePack
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
 from agents.ports import LanguageModel, ModelError, Usage
 from agents.prompt_files import load_prompt
-from agents.sentence_cutter import sentences
+from agents.sentence_cutter import as_it_stands, sentences
 from agents.words import stem, words
 from database.records import Passage
 
@@ -101,7 +100,7 @@ class StatementCheck:
         contradicted: list[tuple[float, Finding]] = []
         for passage in passages:
             for known in sentences(passage.text):
-                quote = _as_it_stands(known.text, passage.text)
+                quote = as_it_stands(known.text, passage.text)
                 if quote is None:
                     continue  # a row of a table, put together from its cells
                 facts = _Facts(known.text, small, self._words)
@@ -122,8 +121,9 @@ class _Facts:
         stems = {stem(word) for word in every}
         self._said = said
         self.denies = bool(stems & said.negation)
-        self._sides = {(n, side) for n, pair in enumerate(said.opposites) for side in (0, 1) if pair[side] <= stems}
-        opposite = {word for n, side in self._sides for word in said.opposites[n][side]}
+        sides = {(n, side) for n, pair in enumerate(said.opposites) for side in (0, 1) if pair[side] <= stems}
+        opposite = {word for n, side in sides for word in said.opposites[n][side]}
+        self.sides = {(n, side) for n, side in sides if (n, 1 - side) not in sides}
         self.numbers = {word for word in stems if word[0].isdigit()}
         self.subject = (
             {stem(word) for word in every if not {word, stem(word)} & small} - self.numbers - opposite - said.negation
@@ -161,12 +161,7 @@ class _Facts:
 
     def _is_opposite(self, known: "_Facts") -> bool:
         """Whether one says "open" where the other says "closed"; who says both says neither."""
-        ours, theirs = self.clear_sides(), known.clear_sides()
-        return any((n, 1 - side) in theirs for n, side in ours)
-
-    def clear_sides(self) -> set[tuple[int, int]]:
-        """The opposites that are said: (which pair, which side)."""
-        return {(n, side) for n, side in self._sides if (n, 1 - side) not in self._sides}
+        return any((n, 1 - side) in known.sides for n, side in self.sides)
 
     def _same_occasion(self, known: "_Facts", common: set[str]) -> bool:
         """Whether "open" and "closed" are said of the same day or thing."""
@@ -175,14 +170,6 @@ class _Facts:
             return False
         occasion = self.subject | (self.numbers if known.numbers else set())
         return bool(common) and len(common | dates) >= _SAME_OCCASION * len(occasion)
-
-
-def _as_it_stands(sentence: str, text: str) -> str | None:
-    """The sentence with the passage's own line breaks; None where it does not stand there in one piece."""
-    if sentence in text:
-        return sentence
-    found = re.search(r"\s+".join(map(re.escape, sentence.split())), text)
-    return found.group() if found else None
 
 
 def _found(quoted: Sequence[_Quoted], passages: Sequence[Passage]) -> list[Finding]:

@@ -97,6 +97,17 @@ async def test_forgetting_shows_what_and_asks() -> None:
     assert (await talk.send("forget about elephants")).text == WORDS.say("nothing_known", "en")
 
 
+async def test_a_sentence_over_two_lines_is_forgotten_alone() -> None:
+    """Where a document breaks its lines within a sentence, that sentence goes as it stands, and its neighbours stay."""
+    wrapped = "We sell shoes of leather and of rubber in many\nsizes."
+    talk = chat(passage(f"We sell lamps. {wrapped} Lamps are green.", "shop.md"))
+    asked = await talk.send("Forget what you know about shoes")
+    assert asked.text is not None
+    assert "“We sell shoes of leather and of rubber in many sizes.”" in asked.text
+    await talk.press(asked, "Forget")
+    assert [each.quotes for each in talk.desk.corrections] == [(wrapped,)]
+
+
 async def test_what_is_known_is_told_with_sources() -> None:
     """The passages about a subject, each with its document."""
     known = await chat(PARKING).send("What do you know about parking?")
