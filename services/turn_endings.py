@@ -1,33 +1,24 @@
 """Between a claim and its ending: what the agents are asked, and what becomes of each message that was read."""
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from agents.ports import Attachment, Burst, Button, Message, Reply, Responder, Utterance
-from database.businesses import DEFAULT
-from database.claims import Claim, PendingMessage
+from agents.ports import Burst, Button, Message, Reply, Responder, Utterance
+from database.claims import Claim
 from database.outbox import Draft
 from database.records import ClosedReason, Mode
 from database.turns import Ending, NewProposal, Trace
+from services.heard_messages import Heard, heard_in
 from services.whatsapp.formatting import split_text, to_whatsapp
 
-# What the agents can hear. The caption of a picture alone would be answered as if we had seen the picture.
-READ_TYPES = frozenset({"text", "button", "interactive"})
-# What the agents also take from an admin: a document to learn, a voice note to write down.
-ADMIN_FILES = frozenset({"document", "audio", "voice"})
 MOST_ABOVE_BUTTONS = 1024  # WHATSAPP.md 4
 
 
-def to_burst(held: Claim, oldest: int, admins: Collection[str] = ()) -> Burst:
-    """What the agents hear: the texts of the messages that still matter, in order.
-
-    `admins` may change knowledge, see `is_admin`.
-    """
-    heard = [message for message in held.messages if _speaks(message, oldest)]
+def to_burst(held: Claim, heard: Heard) -> Burst:
+    """What the agents hear: the texts of the messages that still matter, in order."""
     return Burst(
         business_id=held.business_id,
-        texts=tuple(message.text or "" for message in heard),
+        texts=tuple(message.text or "" for message in heard.said),
         language=held.language,
         history=tuple(Utterance(past.by_customer, past.text, past.seq) for past in held.history),
         mode=Mode(held.mode),
@@ -36,33 +27,19 @@ def to_burst(held: Claim, oldest: int, admins: Collection[str] = ()) -> Burst:
         contact_name=held.sender.name,
         summary=held.summary,
         facts=held.sender.facts,
-        pressed=tuple(message.button_id for message in heard if message.button_id),
-        attachments=_attachments(held, oldest) if is_admin(held, admins) else (),
-        from_admin=is_admin(held, admins),
+        pressed=tuple(message.button_id for message in heard.said if message.button_id),
+        attachments=heard.attachments,
+        from_admin=heard.from_admin,
     )
 
 
-def is_admin(held: Claim, admins: Collection[str]) -> bool:
-    """Whether the sender may change this business's knowledge.
-
-    `admins` are phones (digits) and BSUIDs, "slug:" before those of another business than the default one.
-    """
-    names = [name for name in (held.sender.phone, held.sender.bsuid) if name]
-    if held.business_slug == DEFAULT and any(name in admins for name in names):
-        return True
-    return any(f"{held.business_slug}:{name}" in admins for name in names)
-
-
-def closed_unread(
-    held: Claim, responder: Responder, oldest: int, started: int, admins: Collection[str] = ()
-) -> Ending | None:
+def closed_unread(held: Claim, heard: Heard, responder: Responder, started: int) -> Ending | None:
     """The ending of a burst that the agents need not hear: blocked, too old, or nothing that we can read."""
     if held.blocked:
         return _closing(held, ClosedReason.BLOCKED, started)
-    if _heard(held, oldest, admins):
+    if heard.ids:
         return None
-    fresh = [message for message in held.messages if message.sent_at >= oldest]
-    if not fresh:
+    if all(reason is ClosedReason.TOO_OLD for reason in heard.unread.values()):
         return _closing(held, ClosedReason.TOO_OLD, started)
     if held.mode == Mode.PERSON:
         return _closing(held, ClosedReason.WITH_PERSON, started)
@@ -72,7 +49,7 @@ def closed_unread(
     return Ending(
         drafts=drafts_of(text, "reply"),
         answered=(),
-        closed=_unread(held, oldest, admins),
+        closed=dict(heard.unread),
         trace=Trace(outcome="closed", intents=["other"], language=held.language, started_at=started),
     )
 
@@ -81,7 +58,7 @@ def without_agents(held: Claim, responder: Responder, started: int) -> Ending:
     """After too many failed claims: "stop" and "start" are obeyed; else an honest sentence, where we may write."""
     subscription = responder.subscription([message.text or "" for message in held.messages], held.language)
     if subscription is not None and not held.blocked:
-        return ending_of(held, subscription, 0, started)
+        return ending_of(heard_in(held, 0, frozenset()), subscription, started)
     return _apology(held, responder, started)
 
 
@@ -97,16 +74,15 @@ def _apology(held: Claim, responder: Responder, started: int) -> Ending:
     )
 
 
-def ending_of(held: Claim, reply: Reply, oldest: int, started: int, admins: Collection[str] = ()) -> Ending:
+def ending_of(heard: Heard, reply: Reply, started: int) -> Ending:
     """What the agents' reply changes."""
     effects = reply.effects
-    heard = _heard(held, oldest, admins)
-    closed = _unread(held, oldest, admins)
+    closed = dict(heard.unread)
     if reply.closed is not None:
-        closed |= dict.fromkeys(heard, reply.closed)
+        closed |= dict.fromkeys(heard.ids, reply.closed)
     return Ending(
         drafts=_drafts(reply),
-        answered=heard if reply.closed is None else (),
+        answered=heard.ids if reply.closed is None else (),
         closed=closed,
         trace=_trace(reply, started),
         mode=effects.mode,
@@ -116,46 +92,6 @@ def ending_of(held: Claim, reply: Reply, oldest: int, started: int, admins: Coll
         new_facts=effects.new_facts,
         proposals=[NewProposal(asked.id, asked.kind, asked.details) for asked in effects.proposals],
         settled=effects.settled,
-    )
-
-
-def _speaks(message: PendingMessage, oldest: int) -> bool:
-    return message.type in READ_TYPES and bool(message.text and message.text.strip()) and message.sent_at >= oldest
-
-
-def _heard(held: Claim, oldest: int, admins: Collection[str]) -> list[str]:
-    """The ids of the messages that the agents heard."""
-    files = {file.message_id for file in _attachments(held, oldest)} if is_admin(held, admins) else set()
-    return [message.id for message in held.messages if _speaks(message, oldest) or message.id in files]
-
-
-def _unread(held: Claim, oldest: int, admins: Collection[str]) -> dict[str, ClosedReason]:
-    heard = set(_heard(held, oldest, admins))
-    return {
-        message.id: ClosedReason.TOO_OLD if message.sent_at < oldest else ClosedReason.UNSUPPORTED
-        for message in held.messages
-        if message.id not in heard
-    }
-
-
-def _attachments(held: Claim, oldest: int) -> tuple[Attachment, ...]:
-    """The documents and voice notes of a burst, still at Meta (WHATSAPP.md 2.2)."""
-    fresh = (message for message in held.messages if message.type in ADMIN_FILES and message.sent_at >= oldest)
-    return tuple(found for message in fresh if (found := _attachment(message)) is not None)
-
-
-def _attachment(message: PendingMessage) -> Attachment | None:
-    file = json.loads(message.payload or "{}").get(message.type)
-    media_id = file.get("id") if isinstance(file, dict) else None
-    if not isinstance(file, dict) or not isinstance(media_id, str) or not media_id:
-        return None
-    mime_type, filename = file.get("mime_type"), file.get("filename")
-    return Attachment(
-        message_id=message.id,
-        kind=message.type,
-        media_id=media_id,
-        mime_type=mime_type if isinstance(mime_type, str) else "",
-        filename=filename if isinstance(filename, str) else None,
     )
 
 

@@ -21,6 +21,7 @@ from database.clock import Clock
 from database.engine import Database
 from database.metrics import Metrics
 from database.turns import Ending, Finished, finish
+from services.heard_messages import heard_in
 from services.turn_endings import closed_unread, ending_of, to_burst, without_agents
 from services.typing_line import TypingLine
 
@@ -31,9 +32,9 @@ logger = logging.getLogger(__name__)
 class TurnOptions:
     """Limits of turns. A message older than `reply_max_age_seconds` gets no answer.
 
-    `admins` as services.turn_endings.is_admin says. `history_lines` is more than the memory keeps without summing them
-    up. `longest_wait_seconds` is more than the batcher's cap and any pause after a failed turn: what is due later was
-    dated by a clock that was wrong.
+    `admins` as services.heard_messages.is_admin says. `history_lines` is more than the memory keeps without summing
+    them up. `longest_wait_seconds` is more than the batcher's cap and any pause after a failed turn: what is due later
+    was dated by a clock that was wrong.
     """
 
     max_turns: int = 100
@@ -191,11 +192,12 @@ class Turns:
             logger.error("conversation %s failed %d times: no more agents", held.conversation_id, held.failed_claims)
             return without_agents(held, self._responder, started)
         oldest = started - int(self._options.reply_max_age_seconds * 1000)
-        unread = closed_unread(held, self._responder, oldest, started, self._options.admins)
+        heard = heard_in(held, oldest, self._options.admins)
+        unread = closed_unread(held, heard, self._responder, started)
         if unread is not None:
             return unread
-        reply: Reply = await self._responder.respond(to_burst(held, oldest, self._options.admins))
-        return ending_of(held, reply, oldest, started, self._options.admins)
+        reply: Reply = await self._responder.respond(to_burst(held, heard))
+        return ending_of(heard, reply, started)
 
     async def _heartbeat(self, held: Claim, thinking: asyncio.Task[Ending]) -> None:
         while True:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from agents.ports import Button, Message, Reply
-from database.claims import Claim, Sender
-from database.records import Intent
-from services.turn_endings import ending_of, is_admin
+from database.claims import Claim, PendingMessage, Sender
+from database.records import ClosedReason, Intent
+from services.heard_messages import heard_in, is_admin
+from services.turn_endings import ending_of
 
 CLAIM = Claim(
     turn_id="turn",
@@ -49,9 +50,37 @@ def test_an_admin_is_one_of_one_business(admins: set[str], *, of_default: bool, 
     assert not is_admin(replace(CLAIM, sender=Sender(None, None, None)), admins)
 
 
+def message(id_: str, type_: str, text: str | None, sent_at: int) -> PendingMessage:
+    return PendingMessage(id_, f"wamid.{id_}", type_, text, sent_at, sent_at, None, f'{{"{type_}": {{"id": "1"}}}}')
+
+
+BURST = replace(
+    CLAIM,
+    messages=(
+        message("old", "text", "Hello?", 9),
+        message("file", "document", None, 10),
+        message("picture", "image", "See?", 11),
+        message("blank", "text", " ", 12),
+        message("question", "text", "When?", 13),
+    ),
+)
+
+
+@pytest.mark.parametrize(("admins", "ids"), [({"DE.ann"}, ("file", "question")), (set(), ("question",))])
+def test_every_message_is_heard_or_has_its_reason(admins: set[str], ids: tuple[str, ...]) -> None:
+    """Of a burst each message is heard or closed, never both; files are heard from admins alone."""
+    heard = heard_in(BURST, 10, admins)
+    assert heard.ids == ids
+    assert [said.id for said in heard.said] == ["question"]
+    assert [file.message_id for file in heard.attachments] == [id_ for id_ in ids if id_ == "file"]
+    assert not set(heard.unread) & set(ids)
+    assert {*heard.unread, *ids} == {each.id for each in BURST.messages}
+    assert [id_ for id_, reason in heard.unread.items() if reason is ClosedReason.TOO_OLD] == ["old"]
+
+
 def test_each_question_is_a_message_of_its_own() -> None:
     """A reply with two questions sends both, in order, each with its buttons."""
     save, forget = Button("1", "Save"), Button("2", "Forget")
     reply = Reply((Intent.KNOWLEDGE,), "en", text="One?", buttons=(save,), then=(Message("Two?", (forget,)),))
-    drafts = ending_of(CLAIM, reply, 0, 0).drafts
+    drafts = ending_of(heard_in(CLAIM, 0, frozenset()), reply, 0).drafts
     assert [(draft.type, draft.text) for draft in drafts] == [("interactive", "One?"), ("interactive", "Two?")]
