@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from agents.mentions import (
@@ -22,6 +23,8 @@ _LONGEST_QUESTION = 4096
 _LEAST_PHONE = 7
 _HALF_DAY = 12
 _LATEST_BARE_EVENING = 8  # "9 to 6" ends in the evening; "from 9" does not begin there
+# Reading one takes 5 ms, and popular ones come again with every question.
+_REMEMBERED_PASSAGES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +57,35 @@ def grounded(text: str, passages: Sequence[str], question: str = "") -> Grounded
     return Grounded(kept, invented)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one passage mentions, and the numbers that it spells."""
+
+    mentioned: tuple[Mention, ...]
+    units: frozenset[str]
+    spelled: frozenset[str]
+    ordinals: frozenset[str]
+
+
+@lru_cache(maxsize=_REMEMBERED_PASSAGES)
+def _read(passage: str) -> _Read:
+    text = with_plain_digits(passage)
+    numbers = (units_of(text), spelled_numbers(text), ordinal_numbers(text))
+    return _Read(tuple(mentions(text)), *map(frozenset, numbers))
+
+
 class _Known:
     """What the passages, and the question, mention."""
 
     def __init__(self, passages: Sequence[str], question: str) -> None:
-        self._passages = [with_plain_digits(passage) for passage in passages]
-        self._mentioned = [mentions(passage) for passage in self._passages]
-        self._units = [units_of(passage) for passage in self._passages]
+        self._passages = [_read(passage) for passage in passages]
+        self._mentioned = [passage.mentioned for passage in self._passages]
+        self._spelled = set(chain(*(passage.spelled for passage in self._passages)))
         everything = [*self._mentioned, mentions(question[:_LONGEST_QUESTION])]
-        spelled = set(chain(*(spelled_numbers(text) for text in (*self._passages, question))))
-        ordinals = set(chain(*map(ordinal_numbers, self._passages)))
-        self._numbers = self._of(everything, Kind.NUMBER, Kind.PRICE, Kind.TIME) | spelled | ordinals
+        words = self._spelled | spelled_numbers(question) | set(chain(*(each.ordinals for each in self._passages)))
+        self._numbers = self._of(everything, Kind.NUMBER, Kind.PRICE, Kind.TIME) | words
         self._dates = self._of(everything, Kind.DATE) | {day for each in chain(*everything) for day in each.between}
         self._times = self._of(everything, Kind.TIME)
-        self._all_text = "\n".join([*self._passages, question])
 
     @staticmethod
     def _of(listed: Iterable[Sequence[Mention]], *kinds: Kind) -> set[str]:
@@ -112,12 +130,12 @@ class _Known:
                 or (
                     each.kind is Kind.NUMBER
                     and each.unit != COUNTING
-                    and units - {"%"} <= {said.unit}
-                    and said.unit in units
+                    and passage.units - {"%"} <= {said.unit}
+                    and said.unit in passage.units
                 )
             )
-            for listed, units in zip(self._mentioned, self._units, strict=True)
-            for each in listed
+            for passage in self._passages
+            for each in passage.mentioned
         )
 
     def _has_date(self, meaning: str) -> bool:
@@ -134,11 +152,7 @@ class _Known:
             return True
         evening = int(hour) - _HALF_DAY
         bare = {hour, str(evening)} if 1 <= evening <= _LATEST_BARE_EVENING else {hour}
-        return minute == "00" and bool(bare & self._bare_numbers())
-
-    def _bare_numbers(self) -> set[str]:
-        spelled = set(chain(*(spelled_numbers(passage) for passage in self._passages)))
-        return self._of(self._mentioned, Kind.NUMBER) | spelled
+        return minute == "00" and bool(bare & (self._of(self._mentioned, Kind.NUMBER) | self._spelled))
 
     def _in_date(self, said: Mention) -> bool:
         """A year or a day alone, of a date; an hour, of a time."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agents.answer_guard import Guarded
-from agents.clarification import buttons_for
+from agents.clarification import MOST_OPTIONS, buttons_for
 from agents.document_names import document_name
 from agents.grounding import grounded
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
@@ -133,7 +133,7 @@ def _question_back(
     guarded = check(checked.text, texts)
     if guarded.text is None:
         raise RefusedError(known.usage, guarded.complaint or "", known.facts)
-    options = [option for option in said.options if grounded(option, [said.clarify, *texts]).text]
+    options = [option for option in said.options[:MOST_OPTIONS] if grounded(option, [said.clarify, *texts]).text]
     buttons = [button for button in buttons_for(asked.question, options) if check(button.title, texts).text]
     error = guarded.complaint and f"answer: {guarded.complaint}"
     return replace(known, text=guarded.text, buttons=tuple(buttons), error=error)

@@ -224,6 +224,14 @@ async def test_a_model_may_ask_back() -> None:
     assert refused.text == PACKS["en"].sentences["do_not_know"]
 
 
+async def test_more_options_than_buttons_are_not_read() -> None:
+    """However many options a model lists, only as many are looked at as may be shown."""
+    listed = ["9 €", "8 €", "7 €", "Blue"]
+    back = {"answer": "", "answered": False, "sources": [], "clarify": "Which lamp?", "options": listed}
+    answer = await agent(ScriptedModel(back)).answer("b", "what does the lamp cost?")
+    assert (answer.text, answer.buttons) == ("Which lamp?", ())
+
+
 BACK = {"answer": "", "answered": False, "sources": [], "clarify": "Germany or abroad?", "options": ["Germany"]}
 
 
