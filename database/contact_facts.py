@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from database.audit import note
 from database.records import new_id
 from database.transaction import Row, Transaction, Unit
 
@@ -91,17 +92,14 @@ def erase_facts(conversation_id: str, fact_id: str | None, actor: str, now: int)
             {"contact": whose["contact_id"]},
         )
         if erased or cleared:
-            await transaction.run(
-                "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
-                " VALUES (:id, :business, :actor, 'facts_erased', :object, :contact, :now)",
-                {
-                    "id": new_id(),
-                    "business": whose["business_id"],
-                    "actor": actor,
-                    "object": fact_id or conversation_id,
-                    "contact": whose["contact_id"],
-                    "now": now,
-                },
+            await note(
+                transaction,
+                "facts_erased",
+                actor=actor,
+                about=fact_id or conversation_id,
+                business_id=whose["business_id"],
+                contact_id=whose["contact_id"],
+                now=now,
             )
         return erased
 

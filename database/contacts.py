@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from database.audit import note
 from database.records import InboundMessage, new_id
 from database.transaction import Row, Transaction, Unit
 
@@ -135,10 +136,14 @@ async def _release_phone(transaction: Transaction, business_id: str, phone: str 
         {"business": business_id, "phone": phone},
     )
     for row in former:
-        await transaction.run(
-            "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
-            " VALUES (:id, :business, 'intake', 'phone_moved_to_another_person', :contact, :contact, :now)",
-            {"id": new_id(), "business": business_id, "contact": row["id"], "now": now},
+        await note(
+            transaction,
+            "phone_moved_to_another_person",
+            actor="intake",
+            about=row["id"],
+            business_id=business_id,
+            contact_id=row["id"],
+            now=now,
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from database.audit import note
 from database.records import new_id
 from database.transaction import Row, Transaction, Unit
 
@@ -122,7 +123,7 @@ def create_topic(
             f" VALUES (:id, :business, :name, :examples, :action, :reply, :now, {_LATER})",
             {"id": topic_id, "business": business_id, "now": now, **_columns(content)},
         )
-        await _audit(transaction, business_id, actor, "topic_created", topic_id, now)
+        await note(transaction, "topic_created", actor=actor, about=topic_id, business_id=business_id, now=now)
         return await _one(transaction, business_id, topic_id) or NotWritten.MISSING
 
     return unit
@@ -144,7 +145,7 @@ def replace_topic(
             f" updated_at = {_LATER} WHERE business_id = :business AND id = :id",
             {"id": topic_id, "business": business_id, "now": now, **_columns(content)},
         )
-        await _audit(transaction, business_id, actor, "topic_changed", topic_id, now)
+        await note(transaction, "topic_changed", actor=actor, about=topic_id, business_id=business_id, now=now)
         return await _one(transaction, business_id, topic_id) or NotWritten.MISSING
 
     return unit
@@ -158,7 +159,7 @@ def delete_topic(business_id: str, topic_id: str, actor: str, now: int) -> Unit[
             "DELETE FROM topics WHERE business_id = :business AND id = :id", {"business": business_id, "id": topic_id}
         )
         if gone:
-            await _audit(transaction, business_id, actor, "topic_deleted", topic_id, now)
+            await note(transaction, "topic_deleted", actor=actor, about=topic_id, business_id=business_id, now=now)
         return bool(gone)
 
     return unit
@@ -191,14 +192,6 @@ async def _refusal(
     if sum(row["examples"] for row in rows) + len(content.examples) > limits.examples:
         return NotWritten.TOO_MANY_EXAMPLES
     return None
-
-
-async def _audit(transaction: Transaction, business_id: str, actor: str, action: str, topic_id: str, now: int) -> None:
-    await transaction.run(
-        "INSERT INTO audit_log (id, business_id, actor, action, object, happened_at)"
-        " VALUES (:id, :business, :actor, :action, :object, :now)",
-        {"id": new_id(), "business": business_id, "actor": actor, "action": action, "object": topic_id, "now": now},
-    )
 
 
 def _columns(content: TopicContent) -> dict[str, str | None]:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from database.audit import note
 from database.claims import Claim
 from database.contact_facts import remember_facts
 from database.outbox import Draft, queue
-from database.records import ClosedReason, new_id
+from database.records import ClosedReason
 from database.transaction import Transaction, Unit
 
 
@@ -146,8 +147,15 @@ async def _apply_effects(transaction: Transaction, held: Claim, ending: Ending, 
             "UPDATE contacts SET opted_out_at = :at WHERE id = :id",
             {"at": now if ending.opted_out else None, "id": held.contact_id},
         )
-        action = "opted_out" if ending.opted_out else "opted_in"
-        await _audit(transaction, held, action, now)
+        await note(
+            transaction,
+            "opted_out" if ending.opted_out else "opted_in",
+            actor="customer",
+            about=held.conversation_id,
+            business_id=held.business_id,
+            contact_id=held.contact_id,
+            now=now,
+        )
     if ending.language is not None and ending.language != held.language:
         await transaction.run(
             "UPDATE contacts SET language = :language WHERE id = :id",
@@ -194,21 +202,6 @@ async def _propose(transaction: Transaction, held: Claim, ending: Ending, now: i
     )
 
 
-async def _audit(transaction: Transaction, held: Claim, action: str, now: int) -> None:
-    await transaction.run(
-        "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
-        " VALUES (:id, :business, 'customer', :action, :object, :contact, :now)",
-        {
-            "id": new_id(),
-            "business": held.business_id,
-            "action": action,
-            "object": held.conversation_id,
-            "contact": held.contact_id,
-            "now": now,
-        },
-    )
-
-
 async def set_mode(transaction: Transaction, conversation_id: str, mode: str, actor: str, now: int) -> bool:
     """Hand a conversation to a person or back to the bot, with a line in the audit log; False if there is none."""
     changed = await transaction.all(
@@ -216,18 +209,14 @@ async def set_mode(transaction: Transaction, conversation_id: str, mode: str, ac
         {"mode": mode, "id": conversation_id},
     )
     for row in changed:
-        await transaction.run(
-            "INSERT INTO audit_log (id, business_id, actor, action, object, contact_id, happened_at)"
-            " VALUES (:id, :business, :actor, :action, :object, :contact, :now)",
-            {
-                "id": new_id(),
-                "business": row["business_id"],
-                "actor": actor,
-                "action": f"mode_{mode}",
-                "object": conversation_id,
-                "contact": row["contact_id"],
-                "now": now,
-            },
+        await note(
+            transaction,
+            f"mode_{mode}",
+            actor=actor,
+            about=conversation_id,
+            business_id=row["business_id"],
+            contact_id=row["contact_id"],
+            now=now,
         )
     return bool(changed)
 
