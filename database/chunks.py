@@ -202,6 +202,10 @@ def _words(row: Row) -> ChunkWords:
 
 
 def _listed(name: str, values: Iterable[Any]) -> tuple[str, dict[str, Any]]:
-    """The names for an IN list and their values: (":n0, :n1", {"n0": …, "n1": …})."""
+    """The names for an IN list and their values: (":n0, :n1", {"n0": …, "n1": …}).
+
+    Not json_each as elsewhere: of that SQLite cannot tell how few values it holds, and for what is live (`_LIVE`) it
+    would go through every chunk of the business instead (EXPLAIN QUERY PLAN, 3.40).
+    """
     parameters = {f"{name}{i}": value for i, value in enumerate(values)}
     return ", ".join(f":{key}" for key in parameters), parameters

@@ -105,13 +105,11 @@ def proposal(conversation_id: str, proposal_id: str) -> Unit[StoredProposal | No
 
 def proposals_among(business_id: str, ids: Sequence[str]) -> Unit[set[str]]:
     """Those of the ids that are proposals of this business: an admin's note has its proposal's id."""
-    parameters = {f"id{number}": each for number, each in enumerate(ids)}
-    names = ", ".join(f":{name}" for name in parameters)
 
     async def unit(transaction: Transaction) -> set[str]:
         rows = await transaction.all(
-            f"SELECT id FROM proposals WHERE business_id = :business_id AND id IN ({names})",
-            {"business_id": business_id, **parameters},
+            "SELECT id FROM proposals WHERE business_id = :business_id AND id IN (SELECT value FROM json_each(:ids))",
+            {"business_id": business_id, "ids": json.dumps(list(ids))},
         )
         return {row["id"] for row in rows}
 

@@ -92,14 +92,14 @@ def turn_of(turn_id: str) -> Unit[TurnView | None]:
 
 def sources_of(business_id: str, chunk_ids: Sequence[str]) -> Unit[list[SourceView]]:
     """In knowledge.db: those of the passages that are still there, in the order of `chunk_ids`."""
-    names, parameters = _listed("id", chunk_ids)
 
     async def unit(transaction: Transaction) -> list[SourceView]:
         rows = await transaction.all(
             "SELECT c.id AS chunk_id, c.document_id, d.filename, c.heading, c.page, c.text FROM chunks AS c"
             " JOIN documents AS d ON d.id = c.document_id"
-            f" WHERE c.business_id = :business AND d.deleted_at IS NULL AND c.id IN ({names})",
-            parameters | {"business": business_id},
+            " WHERE c.business_id = :business AND d.deleted_at IS NULL"
+            " AND c.id IN (SELECT value FROM json_each(:ids))",
+            {"business": business_id, "ids": json.dumps(list(chunk_ids))},
         )
         found = {row["chunk_id"]: SourceView(**dict(row)) for row in rows}
         return [found[chunk_id] for chunk_id in dict.fromkeys(chunk_ids) if chunk_id in found]
@@ -108,15 +108,15 @@ def sources_of(business_id: str, chunk_ids: Sequence[str]) -> Unit[list[SourceVi
 
 
 async def _with_messages(transaction: Transaction, conversation_id: str, turns: Sequence[Row]) -> list[TurnView]:
-    names, parameters = _listed("turn", [turn["id"] for turn in turns])
     # both sides by their (conversation_id, seq) index: a turn's id alone has none
     rows = await transaction.all(
         "SELECT id, seq, wamid, 'inbound' AS direction, type, text, status, reason, sent_at, turn_id, received_at"
-        f" FROM messages WHERE conversation_id = :id AND turn_id IN ({names})"
+        " FROM messages WHERE conversation_id = :id AND turn_id IN (SELECT value FROM json_each(:turns))"
         " UNION ALL SELECT o.id, o.seq, o.wamid, 'outbound', o.type, o.text, o.state, o.reason,"
         " coalesce((SELECT max(a.started_at) FROM send_attempts a WHERE a.outbox_id = o.id), o.created_at),"
-        f" o.turn_id, NULL FROM outbox o WHERE o.conversation_id = :id AND o.turn_id IN ({names}) ORDER BY 2",
-        parameters | {"id": conversation_id},
+        " o.turn_id, NULL FROM outbox o WHERE o.conversation_id = :id"
+        " AND o.turn_id IN (SELECT value FROM json_each(:turns)) ORDER BY 2",
+        {"id": conversation_id, "turns": json.dumps([turn["id"] for turn in turns])},
     )
     return [_turn(turn, [row for row in rows if row["turn_id"] == turn["id"]]) for turn in turns]
 
@@ -131,9 +131,3 @@ def _turn(turn: Row, rows: Sequence[Row]) -> TurnView:
         received_at=min(received, default=None),
         messages=[MessageView(*tuple(row)[:-1]) for row in rows],
     )
-
-
-def _listed(name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The names for an IN list and their values; an empty list finds nothing."""
-    parameters: dict[str, Any] = {f"{name}{place}": value for place, value in enumerate(values)}
-    return ", ".join(f":{key}" for key in parameters) or "NULL", parameters
