@@ -5,6 +5,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from database.records import Passage
 
@@ -51,6 +52,8 @@ _DOUBTFUL = (
 _ORDER = re.compile("|".join(f"(?:{each})" for each in _ORDERS), re.IGNORECASE | re.MULTILINE)
 _DOUBT = re.compile("|".join(f"(?:{each})" for each in _DOUBTFUL), re.IGNORECASE | re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?。！？।]+|\n")
+# Looking for orders takes a millisecond a passage, and the same passages come again with every question.
+_REMEMBERED_PASSAGES, _REMEMBERED_NAMES = 512, 2048
 
 
 def without_orders(passages: Sequence[Passage]) -> list[Passage]:
@@ -62,13 +65,14 @@ def without_orders(passages: Sequence[Passage]) -> list[Passage]:
     return [passage for passage in cleaned if passage.text]
 
 
+@lru_cache(maxsize=_REMEMBERED_NAMES)
 def is_order(text: str) -> bool:
     """Whether a text, a file's name for instance, holds an order to a model."""
     return any(pattern.search(form) for pattern in (_ORDER, _DOUBT) for form in (text, _spaced(text)))
 
 
 def _cleaned(passage: Passage) -> Passage:
-    text = _without(passage.text) if _ORDER.search(passage.text) or _DOUBT.search(passage.text) else passage.text
+    text = _without(passage.text)
     if text == passage.text and not any(map(is_order, (passage.filename, passage.title or "", passage.heading or ""))):
         return passage
     return replace(
@@ -80,7 +84,10 @@ def _cleaned(passage: Passage) -> Passage:
     )
 
 
+@lru_cache(maxsize=_REMEMBERED_PASSAGES)
 def _without(text: str) -> str:
+    if not (_ORDER.search(text) or _DOUBT.search(text)):
+        return text
     paragraphs = re.split(r"(\n\s*\n)", text)
     return "".join(_undoubted(_until_order(paragraph)) for paragraph in paragraphs).strip()
 
