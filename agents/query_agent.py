@@ -28,7 +28,10 @@ _QUESTION_MARKS = ("?", "？", "؟")  # noqa: RUF001 - Chinese and Arabic
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The questions of a burst with the passages for each; `error` says why no model put them into words."""
+    """The questions of a burst with the passages for each.
+
+    `error` says why no model put them into words; where it failed at that (`model_away`), it is not asked again.
+    """
 
     parts: Sequence[str]
     passages: Sequence[Sequence[Passage]]
@@ -36,6 +39,7 @@ class _Found:
     version: int
     usage: Usage
     error: str | None
+    model_away: bool
 
 
 class QueryAgent:
@@ -68,7 +72,8 @@ class QueryAgent:
         """The answer without its source line; with it (`with_sources`) a copied answer has at most 400 characters.
 
         A model that fails, answers nonsense or makes something up is named in `error`, and sentences are copied
-        instead. `language` None is found out from the question. `option` is what the customer chose when we asked
+        instead; where only the question's rewriting was nonsense, the search goes by the last exchange, and the model
+        answers. `language` None is found out from the question. `option` is what the customer chose when we asked
         back: then we do not ask again.
         """
         language = language or self._languages.language_of([question], stored=None)
@@ -78,22 +83,22 @@ class QueryAgent:
         found = await self._found(asked, model)
         if option:
             found = replace(found, passages=[of_option(passages, option) for passages in found.passages])
-        answer = await self._from(found, model if found.error is None else None)
+        answer = await self._from(found, None if found.model_away else model)
         error = "; ".join(filter(None, (found.error, answer.error))) or None
         return replace(answer, knowledge_version=found.version, usage=found.usage + answer.usage, error=error)
 
     async def _found(self, asked: Conversation, model: LanguageModel | None) -> _Found:
-        """The passages: with a model for the question that it rewrote, without one with the last exchange."""
+        """The passages: for the question as a model rewrote it, or else for the question and the last exchange."""
         before = self._search.last_exchange(asked.history)
-        usage, error = Usage(), None
+        usage, error, away = Usage(), None, False
         if model is not None and self._leans(asked):
             try:
                 meaning, usage = await rewritten(model, asked)
                 asked, before = replace(asked, meaning=meaning), ""
             except NonsenseError as exc:
-                usage = exc.usage
+                usage, error = exc.usage, f"rewrite: {exc}"
             except ModelError as exc:
-                error = f"rewrite: {exc}"
+                error, away = f"rewrite: {exc}", True
         parts = split_questions([asked.meaning or asked.question], self._stop_words(asked.language))
         version, passages = await asyncio.gather(
             self._knowledge.version(asked.business_id),
@@ -101,7 +106,7 @@ class QueryAgent:
                 *(self._search.find(asked.business_id, part, before, limit=_PASSAGES) for part in parts),
             ),
         )
-        return _Found(parts, self._readable(passages), asked, version, usage, error)
+        return _Found(parts, self._readable(passages), asked, version, usage, error, away)
 
     def _leans(self, asked: Conversation) -> bool:
         stop_words = self._stop_words(asked.language)
@@ -109,7 +114,10 @@ class QueryAgent:
         return spoken and leans_on_before(asked.question, stop_words)
 
     def _readable(self, passages: Sequence[list[Passage]]) -> Sequence[list[Passage]]:
-        """Orders to a model are left out where there is one; without a model nobody would obey them."""
+        """Orders to a model are left out where there is one: what is copied now stands in the history that it reads.
+
+        Without a model nobody would obey them.
+        """
         return passages if self._model is None else [without_orders(each) for each in passages]
 
     def _asked_back(self, history: Sequence[Utterance]) -> bool:

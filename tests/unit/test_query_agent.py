@@ -159,10 +159,12 @@ async def test_a_follow_up_is_rewritten_before_the_search() -> None:
 
 
 async def test_a_rewriting_that_is_nonsense_is_not_missed() -> None:
-    """The search goes by what was said before, and the model answers all the same."""
+    """The search goes by what was said before, and the model answers all the same; the trace names it."""
     model = ScriptedModel("nonsense", {"answer": "It costs 40.50 dollars.", "answered": True, "sources": [1, 2]})
     answer = await agent(model).answer("b", "And how much is it?", history=TALK, language="en")
-    assert (answer.text, answer.error) == ("It costs 40.50 dollars.", None)
+    assert answer.text == "It costs 40.50 dollars."
+    assert answer.error == "rewrite: the model's answer is not the JSON that it was asked for"
+    assert answer.usage.cost_usd == 0.5
 
 
 async def test_a_model_that_is_away_is_waited_for_once() -> None:
@@ -269,8 +271,10 @@ async def test_without_a_model_documents_are_copied_as_they_are() -> None:
     copied = await QueryAgent(SmallKnowledge(told), None, PACKS).answer("b", "What are the pool hours?")
     assert "secret" in copied.text
     away = ScriptedModel(ModelError("the model failed: timeout"))
-    answer = await QueryAgent(SmallKnowledge(told), away, PACKS).answer("b", "What are the pool hours?")
-    assert answer.text == "Pool hours are nine to six."
+    for use_model in (True, False):
+        answering = QueryAgent(SmallKnowledge(told), away, PACKS)
+        answer = await answering.answer("b", "What are the pool hours?", use_model=use_model)
+        assert answer.text == "Pool hours are nine to six."
 
 
 async def test_memory_is_given_as_data() -> None:
