@@ -192,7 +192,7 @@ def _api_needs(
         requests_per_second=settings.concierge_api_rate,
         max_upload_files=settings.concierge_max_upload_files,
         wake_intake=conversation.intake.wake,
-        passages=knowledge.database,
+        knowledge_database=knowledge.database,
         word_marks=knowledge.agents.word_marks,
         topics=knowledge.agents.topics,
     )

@@ -7,6 +7,8 @@ from aiohttp import web
 
 from bot.api.bodies import AskRequest, SearchRequest
 from bot.api.documents import delete_document, get_document, list_documents, upload
+from bot.api.knowledge_schemas import KnowledgeSettingsOut, KnowledgeSettingsRequest
+from bot.api.knowledge_settings import get_knowledge_settings, patch_knowledge_settings
 from bot.api.openapi import Described
 from bot.api.questions import ask, search
 from bot.api.schemas import AnswerOut, DocumentOut, DocumentPage, DocumentsOut, PassagesOut
@@ -16,6 +18,7 @@ RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 V1 = "/api/v1"
 BUSINESS = f"{V1}/businesses/{{business}}"
 DOCUMENTS = f"{BUSINESS}/documents"
+SETTINGS = f"{BUSINESS}/knowledge-settings"
 
 KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
     (
@@ -30,4 +33,14 @@ KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
     ),
     (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
     (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
+    (
+        Described("GET", SETTINGS, "What a business set for its knowledge.", KnowledgeSettingsOut),
+        get_knowledge_settings,
+    ),
+    (
+        Described(
+            "PATCH", SETTINGS, "Change that; null is the default.", KnowledgeSettingsOut, takes=KnowledgeSettingsRequest
+        ),
+        patch_knowledge_settings,
+    ),
 )

@@ -56,7 +56,7 @@ class ApiNeeds:
 
     `tokens` maps the name of a key (for limits and the audit log) to its bearer token. `requests_per_second` holds
     for each of them. `wake_intake` tells intake that events wait.
-    `passages` is knowledge.db, for the passages that a turn answered from.
+    `knowledge_database` is knowledge.db: passages that a turn answered from, what a business set.
     """
 
     chat: Database
@@ -68,7 +68,7 @@ class ApiNeeds:
     requests_per_second: float
     max_upload_files: int
     wake_intake: Callable[[], None]
-    passages: Database
+    knowledge_database: Database
     word_marks: WordMarks
     topics: TopicGuesser
 

@@ -106,7 +106,7 @@ async def get_turn(request: web.Request) -> web.Response:
     view = await needs.chat.read(turn_of(id_of(request, "turn")))
     if view is None:
         raise not_found("turn")
-    found = await needs.passages.read(sources_of(view.business_id, view.sources))
+    found = await needs.knowledge_database.read(sources_of(view.business_id, view.sources))
     question = "\n".join(message.text or "" for message in view.messages if message.direction == "inbound")
     passages = [
         MarkedPassageOut.of(source, needs.word_marks.of(question, source.text, view.language)) for source in found

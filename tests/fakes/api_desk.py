@@ -123,7 +123,7 @@ async def api_desk(
     checks: dict[str, Check] | None = None,
     metrics_public: bool = False,
     tokens: Mapping[str, str] | None = None,
-    passages: Database | None = None,
+    knowledge_database: Database | None = None,
 ) -> AsyncIterator[Desk]:
     """Serve API and health on a free port; the client carries the admin token unless told otherwise."""
     business = await chat.write(ensure_default("10001", clock.now()))
@@ -144,7 +144,7 @@ async def api_desk(
         requests_per_second=requests_per_second,
         max_upload_files=3,
         wake_intake=lambda: wakes.append(True),
-        passages=passages or chat,
+        knowledge_database=knowledge_database or chat,
         word_marks=WordMarks(await asyncio.to_thread(load_language_packs)),
         topics=TopicFinder(KnownTopics(chat), embedder),
     )

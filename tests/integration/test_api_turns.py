@@ -15,7 +15,7 @@ TEXT = "Opening hours: the shop opens at 9:00 🚲 and closes at 18:00. Sundays 
 
 @pytest.fixture
 async def desk(chat, knowledge, clock, metrics):
-    async with api_desk(chat, clock, metrics, passages=knowledge) as desk:
+    async with api_desk(chat, clock, metrics, knowledge_database=knowledge) as desk:
         yield desk
 
 
