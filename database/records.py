@@ -112,7 +112,13 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What an owner sees of an uploaded file. `progress` is 0..1; `error_message` is for its owner."""
+    """What an owner sees of a document. `progress` is 0..1; `error_message` and `warning` are for its owner.
+
+    `version` is the newest one's number, of which `status`, `progress`, `error_message` and `bytes` speak;
+    `live_version` is the one that answers, `held_version` one that is complete and waits to be published.
+    `chunks_count` and `chunks_missing` (found by their words only) are of the live one; `chunks_dropped` and
+    `warning` (what could not be read) of the newest.
+    """
 
     id: str
     business_id: str
@@ -126,6 +132,13 @@ class Document:
     bytes: int
     created_at: int
     updated_at: int
+    live_version: int | None = None
+    held_version: int | None = None
+    source: str = "upload"
+    tags: tuple[str, ...] = ()
+    warning: str | None = None
+    chunks_missing: int = 0
+    chunks_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

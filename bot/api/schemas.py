@@ -25,7 +25,7 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class DocumentOut(BaseModel):
-    """An uploaded file. `ready` and `failed` end its way; `error_message` is for its owner."""
+    """A document. `ready` and `failed` end its newest version's way; the live version answers meanwhile."""
 
     id: str
     filename: str
@@ -38,6 +38,13 @@ class DocumentOut(BaseModel):
     bytes: int
     created_at: Time
     updated_at: Time
+    live_version: int | None
+    held_version: int | None
+    source: str
+    tags: list[str]
+    warning: str | None
+    chunks_missing: int
+    chunks_dropped: int
 
     @classmethod
     def of(cls, document: Document) -> "DocumentOut":
@@ -54,6 +61,13 @@ class DocumentOut(BaseModel):
             bytes=document.bytes,
             created_at=rfc3339(document.created_at),
             updated_at=rfc3339(document.updated_at),
+            live_version=document.live_version,
+            held_version=document.held_version,
+            source=document.source,
+            tags=list(document.tags),
+            warning=document.warning,
+            chunks_missing=document.chunks_missing,
+            chunks_dropped=document.chunks_dropped,
         )
 
 

@@ -56,7 +56,8 @@ async def test_a_document_has_exactly_the_promised_fields(desk):
     (document,) = (await response.json())["documents"]
     assert set(document) == {
         *("id", "filename", "status", "progress", "is_processed", "chunks_count", "error_message", "version"),
-        *("bytes", "created_at", "updated_at"),
+        *("bytes", "created_at", "updated_at", "live_version", "held_version", "source", "tags", "warning"),
+        *("chunks_missing", "chunks_dropped"),
     }
     assert document["created_at"] == "2025-10-09T08:53:20.000Z"
 
