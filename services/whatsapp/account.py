@@ -4,7 +4,6 @@ The answers' forms are those of Meta's pages "Permissions" (debug_token; May 202
 and "Manage webhooks" (subscribed_apps) of the WhatsApp Business Platform, and of the Graph API's page "Subscriptions".
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,13 +13,13 @@ from urllib.parse import quote
 import aiohttp
 
 from services.whatsapp.errors import AccountError
+from services.whatsapp.graph_answers import answered, error_of
 
 MESSAGING = "whatsapp_business_messaging"
 MANAGEMENT = "whatsapp_business_management"
 MESSAGES_FIELD = "messages"
 _NUMBER_FIELDS = "id,display_phone_number,verified_name,quality_rating,status,code_verification_status"
 _ACCOUNT_OBJECT = "whatsapp_business_account"
-_LONGEST_DETAILS = 300
 _LAST_SECOND = 253_402_300_799  # of the year 9999, where calendars end
 
 
@@ -141,27 +140,21 @@ class AccountClient:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                answer = _json(await response.read())
+                answer = answered(await response.read())
         except TimeoutError as exc:
             raise AccountError(f"no answer within {self._timeout.total:g} s") from exc
         except aiohttp.ClientError as exc:
             # its text may hold the address, and with that the token
             raise AccountError(f"no connection ({type(exc).__name__})") from exc
         if response.status != HTTPStatus.OK or "error" in (answer or {}):
-            raise self._refusal(response.status, _object((answer or {}).get("error")), token)
+            raise self._refusal(response.status, answer, token)
         if answer is None:
             raise AccountError("the answer is not Meta's JSON", http_status=response.status)
         return answer
 
-    def _refusal(self, status: int, error: Mapping[str, Any], token: str | None) -> AccountError:
-        inner = _object(error.get("error_data"))
-        texts = (_text(error.get("message")), _text(inner.get("details")))
-        told = ": ".join(text for text in texts if text) or f"HTTP {status}"
-        for secret in (self._token, token):
-            told = told.replace(secret, "[token]") if secret else told
-        return AccountError(
-            told[:_LONGEST_DETAILS], _whole(error.get("code")), _whole(error.get("error_subcode")), status
-        )
+    def _refusal(self, status: int, answer: dict[str, Any] | None, token: str | None) -> AccountError:
+        error = error_of(answer)
+        return AccountError(error.without(self._token, token) or f"HTTP {status}", error.code, status)
 
 
 def _token_facts(told: Mapping[str, Any]) -> TokenFacts:
@@ -191,14 +184,6 @@ def _number_facts(told: Mapping[str, Any]) -> NumberFacts:
         quality=_text(told.get("quality_rating")),
         status=_text(told.get("status")),
     )
-
-
-def _json(body: bytes) -> dict[str, Any] | None:
-    try:
-        read = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return read if isinstance(read, dict) else None
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -9,8 +9,7 @@ import aiohttp
 
 from services.whatsapp.error_codes import RetryClass, classify
 from services.whatsapp.errors import NotSentError, RefusedError, UnsureError
-
-_LONGEST_DETAILS = 500
+from services.whatsapp.graph_answers import answered, error_of
 
 
 class WhatsAppClient:
@@ -56,7 +55,7 @@ class WhatsAppClient:
             body["typing_indicator"] = {"type": "text"}
         await self._post(number_id, body, timeout_seconds)
 
-    async def _post(self, number_id: str, body: Mapping[str, Any], timeout_seconds: float) -> Any:
+    async def _post(self, number_id: str, body: Mapping[str, Any], timeout_seconds: float) -> dict[str, Any] | None:
         """Meta's answer to a request that it took."""
         # Half of the time for the connection: when that runs out, certainly nothing has been sent.
         timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=timeout_seconds / 2)
@@ -68,7 +67,7 @@ class WhatsAppClient:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                answer = _json(await response.read())
+                answer = answered(await response.read())
                 if response.status != HTTPStatus.OK:
                     self._raise_refusal(response.status, answer)
                 return answer
@@ -79,23 +78,13 @@ class WhatsAppClient:
         except aiohttp.ClientError as exc:
             raise UnsureError(f"the connection to Meta broke: {type(exc).__name__}") from exc
 
-    def _raise_refusal(self, http_status: int, answer: Any) -> NoReturn:
-        error = answer.get("error") if isinstance(answer, dict) else None
-        error = error if isinstance(error, dict) else {}
-        code = error.get("code")
-        code = code if type(code) is int else None
-        details = self._details(error) or f"HTTP {http_status}"
-        retry_class = classify(code, http_status)
+    def _raise_refusal(self, http_status: int, answer: dict[str, Any] | None) -> NoReturn:
+        error = error_of(answer)
+        details = error.without(self._token) or f"HTTP {http_status}"
+        retry_class = classify(error.code, http_status)
         if retry_class is RetryClass.UNSURE:
-            raise UnsureError(details, code, http_status)
-        raise RefusedError(details, code, http_status, retry_class)
-
-    def _details(self, error: Mapping[str, Any]) -> str:
-        """Meta's own words, shortened. Meta may quote a malformed token in them: it is cut out."""
-        inner = error.get("error_data")
-        texts = (error.get("message"), inner.get("details") if isinstance(inner, dict) else None)
-        told = ": ".join(text for text in texts if isinstance(text, str) and text)
-        return told.replace(self._token, "[token]")[:_LONGEST_DETAILS]
+            raise UnsureError(details, error.code, http_status)
+        raise RefusedError(details, error.code, http_status, retry_class)
 
 
 def _address(phone: str | None, bsuid: str | None) -> dict[str, str]:
@@ -107,17 +96,9 @@ def _address(phone: str | None, bsuid: str | None) -> dict[str, str]:
     raise ValueError("a message needs a phone or a BSUID to go to")
 
 
-def _json(body: bytes) -> Any:
-    """The answer, or None when it cannot be read."""
+def _wamid(answer: dict[str, Any] | None) -> str:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _wamid(answer: Any) -> str:
-    try:
-        wamid = answer["messages"][0]["id"]
+        wamid = (answer or {})["messages"][0]["id"]
     except (KeyError, IndexError, TypeError):
         wamid = None
     if not isinstance(wamid, str) or not wamid:

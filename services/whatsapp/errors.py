@@ -31,18 +31,15 @@ class MeaninglessEventError(PayloadError):
 
 
 class AccountError(WhatsAppError):
-    """Meta did not tell what we asked it. `code` and `subcode` are Meta's; both None when no answer came at all.
+    """Meta did not tell what we asked it. `code` is Meta's, None when no answer came at all.
 
     `details` are Meta's words, without the token.
     """
 
-    def __init__(
-        self, details: str, code: int | None = None, subcode: int | None = None, http_status: int | None = None
-    ) -> None:
+    def __init__(self, details: str, code: int | None = None, http_status: int | None = None) -> None:
         super().__init__(details if code is None else f"{details} (code {code})")
         self.details = details
         self.code = code
-        self.subcode = subcode
         self.http_status = http_status
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import logging
 import random
 import re
@@ -17,6 +16,7 @@ import aiohttp
 from agents.admin_ports import FileFetchError, FileProblem
 from database.clock import Clock
 from services.whatsapp.error_codes import RetryClass, classify
+from services.whatsapp.graph_answers import answered, error_of
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class WhatsAppMedia:
             async with self._session.get(
                 f"{self._root}/{media_id}", headers=self._headers, timeout=timeout, allow_redirects=False
             ) as response:
-                answer = _json(await response.read())
+                answer = answered(await response.read()) or {}
                 if response.status != HTTPStatus.OK:
                     _raise_refusal(response.status, answer)
         except (aiohttp.ClientError, TimeoutError) as exc:
@@ -149,19 +149,8 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-def _json(body: bytes) -> dict[str, Any]:
-    """The answer's object; {} when it is none."""
-    try:
-        read = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
 def _raise_refusal(http_status: int, answer: dict[str, Any]) -> NoReturn:
-    error = answer.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    code = code if type(code) is int else None
+    code = error_of(answer).code
     gone = classify(code, http_status) is RetryClass.NEVER
     logger.warning("WhatsApp refused a file: HTTP %d, code %s", http_status, code)
     raise FileFetchError(FileProblem.GONE if gone else FileProblem.AWAY)
