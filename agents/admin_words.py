@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-from agents.language_packs import DEFAULT_LANGUAGE, plain
+from agents.language_packs import DEFAULT_LANGUAGE, LETTER, either, longest_first, plain
 from agents.words import UNSPACED, stem, words
 
 AdminSentence = Literal[
@@ -41,7 +41,6 @@ AdminSentence = Literal[
 AdminButton = Literal["save", "replace", "keep_both", "cancel", "forget"]
 Opposites = tuple[frozenset[str], frozenset[str]]
 
-_LETTER = rf"[^\W{UNSPACED}]"
 _GAP = "{}"
 _UNITS = frozenset(
     map(
@@ -85,9 +84,9 @@ class AdminWords:
     def __init__(self, languages: Mapping[str, _Language]) -> None:
         self._languages = languages
         self._no = frozenset(plain(phrase) for phrase in self._every("no"))
-        self._forget = [_Template(phrase) for phrase in _longest_first(self._every("forget"))]
-        self._know = [_Template(phrase) for phrase in _longest_first(self._every("know"))]
-        self._note = [_opening(phrase) for phrase in _longest_first(self._every("note"))]
+        self._forget = [_Template(phrase) for phrase in longest_first(self._every("forget"))]
+        self._know = [_Template(phrase) for phrase in longest_first(self._every("know"))]
+        self._note = [_opening(phrase) for phrase in longest_first(self._every("note"))]
         self._question = {code: _asks(each.phrases["question"], code) for code, each in languages.items()}
         self._states = {code: _anywhere(each.phrases["states"]) for code, each in languages.items()}
         self._weak = {code: _stems(each.phrases["states"]) | _UNITS for code, each in languages.items()}
@@ -182,25 +181,24 @@ def _opening(phrase: str) -> re.Pattern[str]:
 
 
 def _asks(phrases: Iterable[str], code: str) -> re.Pattern[str]:
-    either = "|".join(re.escape(plain(phrase)) for phrase in _longest_first(phrases))
+    said = either(map(plain, phrases))
     # In Hindi the word that asks stands before the verb; Chinese spaces no words.
     anywhere = code in {"zh", "hi"}
-    start = "" if code == "zh" else rf"(?<!{_LETTER})" if anywhere else "^"
-    end = "" if code == "zh" else rf"(?!{_LETTER})"
-    return re.compile(rf"{start}(?:{either}){end}")
+    start = "" if code == "zh" else rf"(?<!{LETTER})" if anywhere else "^"
+    end = "" if code == "zh" else rf"(?!{LETTER})"
+    return re.compile(rf"{start}{said}{end}")
 
 
 def _anywhere(phrases: Iterable[str]) -> re.Pattern[str]:
-    either = "|".join(re.escape(plain(phrase)) for phrase in _longest_first(phrases))
-    return re.compile(rf"(?<!{_LETTER})(?:{either})(?!{_LETTER})")
+    return re.compile(rf"(?<!{LETTER}){either(map(plain, phrases))}(?!{LETTER})")
 
 
 def _any_word(phrases: Iterable[str]) -> re.Pattern[str]:
     """One of the words as it was typed: in small letters, or at the very beginning ("Morgen" is a noun elsewhere)."""
     spaced = [phrase for phrase in phrases if not re.search(rf"[{UNSPACED}]", phrase)]
     others = [phrase for phrase in phrases if phrase not in spaced]
-    either = "|".join(re.escape(phrase).replace("'", "['’]") for phrase in _longest_first(spaced))  # noqa: RUF001 - typed so
-    first = rf"^(?i:{either})(?!\w)|(?<!\w)(?:{either})(?!\w)"
+    word = either(spaced).replace("'", "['’]")  # noqa: RUF001 - typed so
+    first = rf"^(?i:{word})(?!\w)|(?<!\w){word}(?!\w)"
     return re.compile("|".join([first, *map(re.escape, others)]))
 
 
@@ -216,7 +214,3 @@ def _pair(listed: str) -> Opposites:
 def _titles(languages: Mapping[str, _Language]) -> dict[str, AdminButton]:
     names: tuple[AdminButton, ...] = ("save", "replace", "keep_both", "cancel", "forget")
     return {plain(each.buttons[name]): name for each in languages.values() for name in names}
-
-
-def _longest_first(phrases: Iterable[str]) -> list[str]:
-    return sorted(phrases, key=lambda phrase: (-len(phrase), phrase))

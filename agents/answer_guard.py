@@ -18,12 +18,12 @@ from importlib.resources import files
 
 from agents.language_detector import LanguageDetector
 from agents.reply_words import answers_yes_or_no, asked_words, courtesy, says_not_knowing
+from agents.sentence_cutter import pieces_of
 from agents.words import stem, words
 
 # Shorter runs occur by chance, and in the examples that prompts give.
 _WINDOW = 32
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
-_PIECE = re.compile(r".+?(?:[.!?…。！？।؟]+(?=[\s\"'”’»)\]*_]|$)[\"'”’»)\]*_]*|\n|$)\s*", re.DOTALL)  # noqa: RUF001
 _LEAST_SUPPORT = 0.25
 _MOST_ECHOED = 6
 _LEAST_OF_NOT_KNOWING = 0.5
@@ -83,7 +83,7 @@ class AnswerGuard:
 
 def _compared(text: str, held: frozenset[str], asked: frozenset[str], stop_words: frozenset[str]) -> Guarded:
     """The sentences that speak of what is `held` in the passages, word by word; `asked` are the question's words."""
-    pieces = _PIECE.findall(text)
+    pieces = pieces_of(text)
     stays = [_speaks_of(piece, held, asked, stop_words) for piece in pieces]
     kept = "".join(piece for piece, stay in zip(pieces, stays, strict=True) if stay).strip()
     whole = all(stays)

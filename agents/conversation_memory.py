@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel, Field
 
 from agents.grounding import grounded
-from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
+from agents.model_answers import NonsenseError, as_lines, as_material, read_answer, with_prompt
 from agents.ports import Burst, LanguageModel, ModelError, Summary, Usage, Utterance
 from agents.prompt_files import load_prompt
 
@@ -80,7 +80,7 @@ class ConversationMemory:
             return Remembered(_extracted(burst.summary, older), error=f"summary: {exc}")
 
     async def _by_model(self, model: LanguageModel, burst: Burst, older: Sequence[Utterance]) -> Remembered:
-        lines = [{"customer" if line.by_customer else "business": _cut(line.text)} for line in older]
+        lines = as_lines(replace(line, text=_cut(line.text)) for line in older)
         material = as_material(summary=burst.summary, lines=lines)
         completion = with_prompt(await model.complete(_PROMPT.text, material, business_id=burst.business_id), _PROMPT)
         said = read_answer(completion, _Summarized).summary

@@ -1,17 +1,16 @@
 """Tells by rules whether a burst only makes sense with what was said before it, as "and on Sundays?" does."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from agents.language_packs import LanguagePack, plain
+from agents.language_packs import LETTER, LanguagePack, either, plain
 from agents.ports import Utterance
-from agents.words import UNSPACED, words
+from agents.words import words
 
 _MOST_WORDS_AFTER_START = 4
 _MOST_CONTENT_WORDS = 2
 _MOST_WORDS = 12
 _LONGEST = 200
-_LETTER = rf"[^\W{UNSPACED}]"
 
 
 class FollowUpRules:
@@ -34,8 +33,8 @@ class _Rules:
 
     def __init__(self, pack: LanguagePack) -> None:
         self._whole = frozenset(pack.phrases["follow_up_whole"])
-        self._start = re.compile(rf"{_either(pack.phrases['follow_up_start'])}(?!{_LETTER})")
-        self._back = re.compile(rf"(?<!{_LETTER}){_either(pack.phrases['follow_up_words'])}(?!{_LETTER})")
+        self._start = re.compile(rf"{either(pack.phrases['follow_up_start'])}(?!{LETTER})")
+        self._back = re.compile(rf"(?<!{LETTER}){either(pack.phrases['follow_up_words'])}(?!{LETTER})")
         self._ends = pack.phrases.get("follow_up_end", ())
         self._small = pack.stop_words
 
@@ -56,7 +55,3 @@ class _Rules:
             return False
         others = words(self._back.sub(" ", said))
         return len(others) <= _MOST_WORDS and sum(word not in self._small for word in others) <= _MOST_CONTENT_WORDS
-
-
-def _either(phrases: Collection[str]) -> str:
-    return "(?:" + "|".join(re.escape(phrase) for phrase in sorted(phrases, key=lambda each: (-len(each), each))) + ")"

@@ -16,8 +16,8 @@ from agents.mentions import (
     units_of,
     with_plain_digits,
 )
+from agents.sentence_cutter import pieces_of
 
-_PIECE = re.compile(r".+?(?:[.!?…。！？।؟](?=[\s\"'”’»)\]*_]|$)[\"'”’»)\]*_]*|\n|$)\s*", re.DOTALL)  # noqa: RUF001
 _LEAST_WORDS = 3
 _LONGEST_QUESTION = 4096
 _LEAST_PHONE = 7
@@ -49,7 +49,7 @@ def grounded(text: str, passages: Sequence[str], question: str = "") -> Grounded
     known = _Known(passages, question)
     if not known.lacks(text):
         return Grounded(text, ())
-    pieces = [(piece, known.lacks(piece)) for piece in _PIECE.findall(text)]
+    pieces = [(piece, known.lacks(piece)) for piece in pieces_of(text)]
     kept = "".join(piece for piece, lacking in pieces if not lacking).strip()
     invented = tuple(dict.fromkeys(chain(*(lacking for _, lacking in pieces)))) or tuple(known.lacks(text))
     if len(re.findall(r"\w+", kept)) < _LEAST_WORDS or kept.endswith((":", "：")) or known.lacks(kept):  # noqa: RUF001

@@ -1,10 +1,10 @@
 """What a burst wants, told by phrases in ten languages: the built-in classifier, and the keywords that always hold."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from agents.language_packs import LanguagePack, plain
-from agents.words import UNSPACED, words
+from agents.language_packs import LETTER, LanguagePack, either, plain
+from agents.words import words
 from database.records import Intent
 
 _WAVES = "👋🙋"
@@ -16,7 +16,6 @@ _LONGEST_PHRASE = 256
 _MOST_CHARACTERS = 8192
 """What is read of a burst: two of WhatsApp's longest texts; of more, the newest counts."""
 _LETTERS = re.compile(r"[^\W_]")
-_LETTER = rf"[^\W{UNSPACED}]"
 
 
 class IntentRules:
@@ -184,9 +183,9 @@ class _Edges:
     """Phrases at the beginning and the end of a text, as whole words where words are spaced."""
 
     def __init__(self, phrases: Collection[str]) -> None:
-        either = _either(phrases)
-        self._first = re.compile(rf"{either}(?!{_LETTER})")
-        self._last = re.compile(rf"(?<!{_LETTER}){either}$")
+        phrase = either(phrases)
+        self._first = re.compile(rf"{phrase}(?!{LETTER})")
+        self._last = re.compile(rf"(?<!{LETTER}){phrase}$")
         self._longest = max(map(len, phrases))
 
     def without(self, text: str) -> str:
@@ -202,8 +201,4 @@ def _phrases(packs: Mapping[str, LanguagePack], kind: str) -> frozenset[str]:
 
 
 def _anywhere(packs: Mapping[str, LanguagePack], kind: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!{_LETTER}){_either(_phrases(packs, kind))}(?!{_LETTER})")
-
-
-def _either(phrases: Iterable[str]) -> str:
-    return "(?:" + "|".join(re.escape(phrase) for phrase in sorted(phrases, key=lambda each: (-len(each), each))) + ")"
+    return re.compile(rf"(?<!{LETTER}){either(_phrases(packs, kind))}(?!{LETTER})")

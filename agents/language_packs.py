@@ -2,13 +2,15 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-from agents.words import folded, words
+from agents.words import UNSPACED, folded, words
 
 DEFAULT_LANGUAGE = "en"
+LETTER = rf"[^\W{UNSPACED}]"
+"""In a pattern: what a phrase must not touch where words are spaced."""
 # Vowel signs of Indic scripts and Thai are marks, which \w does not count as letters.
 _IN_WORDS = re.compile(r"[\w\u0900-\u0963\u0971-\u0eff]+")
 
@@ -40,6 +42,16 @@ def load_language_packs() -> dict[str, LanguagePack]:
 def plain(text: str) -> str:
     """Folded words with single spaces: what phrases are compared as. Emoji and punctuation are gone."""
     return " ".join(_IN_WORDS.findall(folded(text).replace("_", " ")))
+
+
+def either(phrases: Iterable[str]) -> str:
+    """As a pattern: any one of the phrases, letter by letter, the longest that fits."""
+    return "(?:" + "|".join(map(re.escape, longest_first(phrases))) + ")"
+
+
+def longest_first(phrases: Iterable[str]) -> list[str]:
+    """In the order in which they are tried: a short phrase may begin a longer one."""
+    return sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
 
 
 def _pack(code: str, text: str) -> LanguagePack:

@@ -10,7 +10,7 @@ from agents.follow_ups import FollowUpRules
 from agents.intent_rules import IntentRules
 from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
-from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
+from agents.model_answers import NonsenseError, as_lines, as_material, read_answer, with_prompt
 from agents.ports import Burst, Classification, LanguageModel, ModelError, Topic
 from agents.prompt_files import load_prompt
 from agents.topics import FoundTopics, TopicFinder, offered, topic_named
@@ -116,9 +116,7 @@ def _material(burst: Burst, topics: Sequence[Topic]) -> str:
     about: dict[str, object] = {"topics": offered(topics)} if topics else {}
     return as_material(
         **about,
-        before=[
-            {"customer" if line.by_customer else "business": line.text} for line in burst.history[-_HISTORY_LINES:]
-        ],
+        before=as_lines(burst.history[-_HISTORY_LINES:]),
         burst=list(burst.texts),
         language_before=burst.language,
     )

@@ -9,7 +9,7 @@ from agents.answer_guard import Guarded
 from agents.clarification import MOST_OPTIONS, buttons_for
 from agents.document_names import document_name
 from agents.grounding import grounded
-from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
+from agents.model_answers import NonsenseError, as_lines, as_material, read_answer, with_prompt
 from agents.ports import Answer, LanguageModel, Usage, Utterance
 from agents.prompt_files import load_prompt
 from agents.stated_facts import quoted_facts
@@ -76,7 +76,7 @@ class RefusedError(NonsenseError):
 
 async def rewritten(model: LanguageModel, asked: Conversation) -> tuple[str, Usage]:
     """The question as one that stands alone. Raises ModelError."""
-    material = as_material(summary=asked.summary, before=_lines(asked.history), question=asked.question)
+    material = as_material(summary=asked.summary, before=as_lines(asked.history), question=asked.question)
     completion = with_prompt(await model.complete(_REWRITE.text, material, business_id=asked.business_id), _REWRITE)
     return " ".join(read_answer(completion, _Rewritten).question.split()) or asked.question, completion.usage
 
@@ -151,17 +151,13 @@ def _material(asked: Conversation, passages: Sequence[Passage]) -> str:
             for number, passage in enumerate(passages, start=1)
         ],
         summary=asked.summary,
-        before=_lines(asked.history),
+        before=as_lines(asked.history),
         facts=list(asked.facts),
         question=asked.question,
         meaning=asked.meaning,
         language=asked.language,
         may_ask_back=asked.may_ask_back,
     )
-
-
-def _lines(history: Sequence[Utterance]) -> list[dict[str, str]]:
-    return [{"customer" if line.by_customer else "business": line.text} for line in history]
 
 
 def whole_text(passage: Passage) -> str:

@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.ports import Completion, ModelError, Usage
+from agents.ports import Completion, ModelError, Usage, Utterance
 from agents.prompt_files import Prompt
 
 _FENCED = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
@@ -35,6 +36,11 @@ def read_answer(completion: Completion, kind: type[T]) -> T:
 def with_prompt(completion: Completion, prompt: Prompt) -> Completion:
     """The completion, with the hash of its system prompt in its usage: as it was sent, or else as it is on file."""
     return replace(completion, usage=replace(completion.usage, prompt_hash=completion.usage.prompt_hash or prompt.hash))
+
+
+def as_lines(history: Iterable[Utterance]) -> list[dict[str, str]]:
+    """What was said before, as a prompt's material has it: each line under the name of who said it."""
+    return [{"customer" if line.by_customer else "business": line.text} for line in history]
 
 
 def as_material(**parts: object) -> str:

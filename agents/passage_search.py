@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agents.language_packs import LanguagePack
 from agents.ports import Knowledge, Utterance
-from agents.sentences import SentenceName, without_marks
+from agents.sentences import SentenceName, Sentences, without_marks
 from agents.words import words
 from database.records import Passage
 
@@ -15,6 +15,7 @@ from database.records import Passage
 # One of ten mixtures tried on these very conversations (.905 to .959): chosen for needing two searches only.
 _FETCH = 20
 _LONGEST_QUERY = 1000
+_MOST_LEANING_WORDS = 8
 _SAID_BY_ITSELF: tuple[SentenceName, ...] = (
     "greeting", "thanks", "do_not_know", "apology", "hand_over", "stop", "start", "unsupported", "say_more", "refused",
 )  # fmt: skip
@@ -25,9 +26,8 @@ class PassageSearch:
 
     def __init__(self, knowledge: Knowledge, packs: Mapping[str, LanguagePack]) -> None:
         self._knowledge = knowledge
-        self._own = {
-            without_marks(pack.sentences[name]) for pack in packs.values() for name in _SAID_BY_ITSELF
-        }  # fmt: skip
+        sentences = Sentences(packs)
+        self._own = {without_marks(said) for name in _SAID_BY_ITSELF for said in sentences.in_every_language(name)}
 
     def last_exchange(self, history: Sequence[Utterance]) -> str:
         """What the customer asked last, and what we answered; nothing before the first question."""
@@ -62,6 +62,6 @@ def fused(alone: Sequence[Passage], leaning: Sequence[Passage]) -> list[Passage]
     return [replace(passage, score=scale * scores[passage.chunk_id]) for passage in ranked]
 
 
-def leans_on_before(question: str, stop_words: frozenset[str], most_words: int = 8) -> bool:
+def leans_on_before(question: str, stop_words: frozenset[str]) -> bool:
     """Whether a question is short enough to lean on what was said before: a long one stands alone."""
-    return sum(word not in stop_words for word in words(question)) <= most_words
+    return sum(word not in stop_words for word in words(question)) <= _MOST_LEANING_WORDS

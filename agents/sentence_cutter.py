@@ -28,6 +28,7 @@ _GERMAN_MONTH = re.compile(
     r"\s*(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b"
 )
 _THAI_OR_LIKE = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f]")
+_PIECE = re.compile(r".+?(?:[.!?…。！？।؟]+(?=[\s\"'”’»)\]*_]|$)[\"'”’»)\]*_]*|\n|$)\s*", re.DOTALL)
 _LONG_LINE = 45
 _FRAGMENT = 12
 _LONG_WITHOUT_END = 220
@@ -68,6 +69,11 @@ def sentences(text: str) -> list[Sentence]:
                     for place, piece in enumerate(pieces)
                 )
     return [sentence for sentence in found if sentence.text]
+
+
+def pieces_of(reply: str) -> list[str]:
+    """A reply's sentences and lines with the space behind them: joined again, they are the reply."""
+    return _PIECE.findall(reply)
 
 
 def as_it_stands(sentence: str, text: str) -> str | None:

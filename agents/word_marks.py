@@ -1,12 +1,9 @@
 """Finds where a text uses the words of a question, so that a person sees at once why a passage was found."""
 
-import re
 from collections.abc import Iterator, Mapping
 
 from agents.language_packs import LanguagePack
-from agents.words import INDIC, UNSPACED, folded, is_unspaced, stem, words
-
-_RUN = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[{INDIC}])+")
+from agents.words import RUN, folded, is_unspaced, stem, words
 
 
 class WordMarks:
@@ -30,7 +27,7 @@ class WordMarks:
 
 
 def _matches(text: str, wanted: set[str]) -> Iterator[tuple[int, int]]:
-    for run in _RUN.finditer(text):
+    for run in RUN.finditer(text):
         start, end = run.span()
         if not is_unspaced(run.group()):
             if any(stem(word) in wanted for word in words(run.group())):

@@ -8,7 +8,8 @@ from functools import lru_cache
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 # A combining mark is a part of its word: without them the vowel signs of Hindi or Tamil would cut words apart.
 INDIC = "\u0900-\u0963\u0966-\u096f\u0971-\u0dff"
-_WORD = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[{INDIC}])+")
+RUN = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[{INDIC}])+")
+"""A word, or what stands together without spaces."""
 _UNSPACED_START = re.compile(rf"[{UNSPACED}]")
 _BEGINS_UNSPACED = re.compile(rf"[\W\d]*[{UNSPACED}]")
 # Latin, Greek and Cyrillic accents, and the optional vowel marks of Hebrew and Arabic.
@@ -23,7 +24,7 @@ _ENDINGS = ("ings", "ing", "edly", "ed", "ies", "es", "s", "er", "en", "e", "y",
 def words(text: str) -> list[str]:
     """The words of a text in their order, folded: "Größe" and "grosse" are the same word."""
     found: list[str] = []
-    for run in _WORD.findall(folded(text)):
+    for run in RUN.findall(folded(text)):
         if not run.isascii() and _UNSPACED_START.match(run):
             found.extend(run[at : at + 2] for at in range(max(1, len(run) - 1)))
         else:
