@@ -1,4 +1,4 @@
-"""Splits a webhook body into its events; runs inside the webhook request, so the common case does little."""
+"""Splits a webhook body into its events; runs inside the webhook request."""
 
 import hashlib
 import json
@@ -94,31 +94,12 @@ def split(body: bytes) -> list[InboxEvent]:
         raise UnsplittableError("not an envelope: an object with a list named entry")
     if document.get("object", "whatsapp_business_account") != "whatsapp_business_account":
         raise UnsplittableError("the envelope is not WhatsApp's")
-    events = _alone(document["entry"])
-    if events:
-        return events
+    events: list[InboxEvent] = []
     for event in _entries(document["entry"]):
         events.append(event)
         if len(events) > _MOST_EVENTS:
             raise UnsplittableError(f"more than {_MOST_EVENTS} events")
     return events
-
-
-def _alone(entries: list[Any]) -> list[InboxEvent]:
-    """The event of a POST with a single message or status, which nearly every POST is; [] for every other."""
-    try:
-        ((change,),) = (entry["changes"] for entry in entries)
-        value = change["value"]
-        number_id = _short_text(value["metadata"]["phone_number_id"])
-        messages, statuses = value.get("messages"), value.get("statuses")
-        plain = change["field"] == "messages" and not value.get("errors") and not value.get("user_actions")
-    except (TypeError, KeyError, ValueError, AttributeError):
-        return []
-    name, kind = ("messages", "message") if messages else ("statuses", "status")
-    items = messages or statuses
-    if not plain or (messages and statuses) or not isinstance(items, list) or len(items) != 1:
-        return []
-    return list(_items(kind, items, f"/entry/0/changes/0/value/{name}", number_id))
 
 
 def _entries(entries: list[Any]) -> Iterator[InboxEvent]:

@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.whatsapp import splitting
 from services.whatsapp.payloads import UnsplittableError, resolve, split
 from services.whatsapp.splitting import parse
 from services.whatsapp.storable import storable
-from tests.fakes import webhook_posts
 
 NUMBER = {"display_phone_number": "15550001111", "phone_number_id": "100"}
 
@@ -235,19 +233,3 @@ def test_any_envelope_is_split_into_storable_events(document):
             assert text.isascii()
             assert text.isprintable()
     assert max(Counter(event.pointer for event in events).values(), default=1) == 1
-
-
-@settings(deadline=None, max_examples=200)
-@given(envelopes())
-def test_the_short_way_says_what_the_long_way_says(document):
-    """A POST with one event is split in fewer steps into the very same event."""
-    if isinstance(document["entry"], list):
-        short = splitting._alone(document["entry"])
-        assert not short or short == list(splitting._entries(document["entry"]))
-
-
-def test_the_short_way_is_taken():
-    """The commonest POSTs, one message or one status, do take it."""
-    for body in (webhook_posts.text("4915", "Hi", 0), webhook_posts.status("wamid.1", "sent", None, 0)):
-        entries = json.loads(body)["entry"]
-        assert splitting._alone(entries) == list(splitting._entries(entries))
