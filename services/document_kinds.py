@@ -45,6 +45,8 @@ _BY_SUFFIX = {
     ".txt": DocumentKind.TEXT,
     ".text": DocumentKind.TEXT,
 }
+# Names that promise a document that we read: what a folder is searched for.
+DOCUMENT_SUFFIXES = frozenset(_BY_SUFFIX)
 _TEXTS = frozenset({DocumentKind.HTML, DocumentKind.MARKDOWN, DocumentKind.TEXT})
 # Names that promise something which is not text: text behind them is a mistake, not a document.
 _NEVER_TEXT = frozenset(
