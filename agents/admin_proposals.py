@@ -64,8 +64,13 @@ class AdminProposals:
         blocks.append(self._words.say(ask, language))
         return self._asked(REPLACE if contradicted else ADD, blocks, buttons, details, language)
 
-    def files(self, files: Sequence[tuple[Attachment, int | None]], *, language: str) -> Asked:
-        """Asks whether to learn documents; each with its size in bytes, where that is known."""
+    def files(
+        self, files: Sequence[tuple[Attachment, int | None]], problems: Sequence[str] = (), *, language: str
+    ) -> Asked:
+        """Asks whether to learn documents; each with its size in bytes, where that is known.
+
+        `problems` is said above it of those that cannot be taken: Markdown.
+        """
         named = [(safe_name(file), size) for file, size in files]
         listed = ", ".join(_file(name, size) for name, size in named)
         details = {
@@ -73,7 +78,7 @@ class AdminProposals:
                 {"document_id": new_id(), "filename": safe_name(file), "media_id": file.media_id} for file, _ in files
             ]
         }
-        blocks = [self._words.say("ask_files", language).format(files=listed)]
+        blocks = [*problems, self._words.say("ask_files", language).format(files=listed)]
         return self._asked(ADD, blocks, [("save", ADD), ("cancel", DROP)], details, language)
 
     def forgetting(self, found: Sequence[ToForget], *, language: str, in_file: bool) -> Asked:

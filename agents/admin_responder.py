@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agents.admin_proposals import pressed_button
 from agents.embedding_agent import EmbeddingAgent, Taken
 from agents.ports import Burst, Effects, Message, Reply, Responder
 from database.records import Mode
@@ -29,7 +30,7 @@ class AdminResponder:
         seconds = time.perf_counter() - began
         replies = list(taken.said)
         if taken.ordinary:
-            pressed = tuple(each for each in burst.pressed if not each.startswith("proposal:"))
+            pressed = tuple(each for each in burst.pressed if pressed_button(each) is None)
             rest = replace(burst, texts=taken.ordinary, pressed=pressed, attachments=())
             replies.append(await self._everyone.respond(rest))
         reply = _joined(replies, taken)
@@ -70,7 +71,7 @@ def _joined(replies: Sequence[Reply], taken: Taken) -> Reply:
         usage=usage,
         stages={stage: seconds for reply in replies for stage, seconds in reply.stages.items()},
         error="; ".join(filter(None, errors)) or None,
-        knowledge_version=next((each.knowledge_version for each in replies if each.knowledge_version), None),
+        knowledge_version=next((version for each in replies if (version := each.knowledge_version) is not None), None),
         topic=next((reply.topic for reply in replies if reply.topic), None),
     )
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.admin_words import AdminWords
-from agents.intent_rules import IntentRules
+from agents.intent_rules import ORDERS, POLITE, IntentRules
 from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
 from agents.model_answers import NonsenseError, as_material, read_answer, with_prompt
@@ -25,8 +25,6 @@ _ENDED = re.compile(r"[.!?…。！？।؟]['\"”’»)\]]*$")  # noqa: RUF001
 _DEVANAGARI = re.compile(r"[\u0900-\u097f]")
 _FEWEST_WORDS, _FEWEST_PAIRS = 3, 4
 _SUPPORTED = 0.8
-_POLITE = frozenset({Intent.GREETING, Intent.THANKS, Intent.OTHER})
-_ORDERS = frozenset({Intent.OPT_OUT, Intent.OPT_IN, Intent.PERSON})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class StatementReader:
         """Whether what is written beside a file is not about the file: it asks, or it says what is to be done."""
         return (
             self._rules.has_mark([text])
-            or not _ORDERS.isdisjoint(self._rules.intents([text]))
+            or not ORDERS.isdisjoint(self._rules.intents([text]))
             or any((self._words.forget_subject(text), self._words.know_subject(text)))
             or self._words.without_opening(text) is not None
         )
@@ -158,7 +156,7 @@ class StatementReader:
         return self._words.without_opening(left) or left
 
     def _is_polite(self, text: str) -> bool:
-        return _POLITE.issuperset(self._rules.intents([text]))
+        return POLITE.issuperset(self._rules.intents([text]))
 
     def _dated(self, text: str, today: date) -> str:
         """Whoever reads "tomorrow" later must know which day was meant."""
@@ -178,7 +176,7 @@ class StatementReader:
             raise NonsenseError(completion.usage)
         forget, know = said.forget.strip(), said.know.strip()
         stating = [texts[number - 1] for number in sorted(set(said.statements))]
-        wishes = [text for text in texts if _ORDERS.isdisjoint(self._rules.intents([text]))] or texts
+        wishes = [text for text in texts if ORDERS.isdisjoint(self._rules.intents([text]))] or texts
         wishing = {_nearest(subject, wishes, stating) for subject in (forget, know) if subject}
         stating = [text for text in stating if text not in wishing]
         ordinary = tuple(text for text in texts if text not in stating and text not in wishing)

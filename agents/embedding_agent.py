@@ -132,10 +132,7 @@ class EmbeddingAgent:
                 good.append((file, size))
         if not good:
             return self._replies.reply("\n\n".join(problems), burst.language)
-        asked = self._proposals.files(good, language=burst.language or "en")
-        text = "\n\n".join([*problems, asked.text])
-        details = {**asked.proposal.details, "asked": text}
-        return self._question(replace(asked, text=text, proposal=replace(asked.proposal, details=details)))
+        return self._question(self._proposals.files(good, problems, language=burst.language or "en"))
 
     async def _granted(self, burst: Burst, wish: Understood) -> list[Reply]:
         """The answers to a wish about knowledge."""

@@ -116,6 +116,10 @@ class IntentRules:
         return any(asked.in_words(spoken) for asked in self._person_asked)
 
 
+POLITE = frozenset({Intent.GREETING, Intent.THANKS, Intent.OTHER})
+"""What a message may want that says nothing of substance."""
+ORDERS = frozenset({Intent.OPT_OUT, Intent.OPT_IN, Intent.PERSON})
+"""What is done at once, whatever else is said."""
 _BY_WEIGHT = (
     Intent.OPT_OUT,
     Intent.OPT_IN,

@@ -20,7 +20,7 @@ from agents.admin_proposals import (
 )
 from agents.admin_replies import ENDED, AdminReplies
 from agents.admin_words import AdminButton, AdminSentence, AdminWords
-from agents.intent_rules import IntentRules
+from agents.intent_rules import ORDERS, POLITE, IntentRules
 from agents.language_packs import plain
 from agents.ports import Burst, Proposal, ProposalState, Reply
 from database.records import Document, DocumentStatus, Intent
@@ -33,8 +33,6 @@ _ACTIONS: dict[AdminButton, str] = {
     "forget": FORGET,
 }
 _COMPARED = 60
-_SMALL_TALK = frozenset({Intent.GREETING, Intent.THANKS, Intent.OTHER})
-_ORDERS = frozenset({Intent.OPT_OUT, Intent.OPT_IN, Intent.PERSON})
 
 
 class ProposalAnswers:
@@ -97,7 +95,7 @@ class ProposalAnswers:
         Beside thanks, questions and orders a yes is a yes; beside anything else it may be taken back or changed there.
         """
         answers = {action for text in texts if (action := self._action(text, proposal))}
-        rest = tuple(text for text in texts if not self._action(text, proposal) and self._intents(text) - _SMALL_TALK)
+        rest = tuple(text for text in texts if not self._action(text, proposal) and self._intents(text) - POLITE)
         if not answers:
             return None
         if proposal.chosen is not None:
@@ -116,7 +114,7 @@ class ProposalAnswers:
         return proposal.kind if self._rules.says_yes([text]) else None
 
     def _is_beside(self, text: str) -> bool:
-        return self._rules.has_mark([text]) or not _ORDERS.isdisjoint(self._intents(text))
+        return self._rules.has_mark([text]) or not ORDERS.isdisjoint(self._intents(text))
 
     def _intents(self, text: str) -> set[Intent]:
         return set(self._rules.intents([text]))

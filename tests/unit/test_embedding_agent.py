@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from agents.admin_ports import FileProblem
-from agents.ports import Attachment, ModelError, ProposalState
+from agents.admin_responder import AdminResponder
+from agents.ports import Attachment, Burst, ModelError, ProposalState, Reply
 from database.records import ClosedReason, DocumentStatus, Intent, Mode
 from services.turn_endings import drafts_of
-from tests.fakes.admin_chat import PACKS, PARKING, WORDS, Ears, chat, titles
+from tests.fakes.admin_chat import PACKS, PARKING, WORDS, Ears, Everyone, chat, titles
 from tests.fakes.scripted_model import ScriptedModel
 from tests.fakes.small_knowledge import passage
 
@@ -263,3 +264,15 @@ async def test_questions_fit_above_their_buttons(language: str) -> None:
         assert draft.type == "interactive"
         assert len(draft.text) <= 1024
         assert all(len(button.title) <= 20 for button in asked.buttons)
+
+
+async def test_an_answer_without_any_knowledge_tells_its_version() -> None:
+    """A turn that found nothing because nothing was uploaded yet is told from one that did not search."""
+
+    class NothingKnown(Everyone):
+        async def respond(self, burst: Burst) -> Reply:
+            return replace(await super().respond(burst), knowledge_version=0)
+
+    talk = chat()
+    reply = await AdminResponder(NothingKnown(), talk.agent).respond(talk.burst("do you sell lamps?"))
+    assert (reply.text, reply.knowledge_version) == ("Heard: do you sell lamps?", 0)
