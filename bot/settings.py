@@ -135,7 +135,7 @@ class Settings(KnowledgeSettings):
     @property
     def has_model(self) -> bool:
         """Whether a chat model is to be used: a key, or the address of a server that may want none."""
-        return bool(_given(self.openai_api_key) or self.openai_base_url)
+        return _has_server(vars(self))
 
     @property
     def missing_to_serve(self) -> list[tuple[str, str]]:

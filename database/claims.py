@@ -60,7 +60,6 @@ class Claim:
     history: tuple[PastMessage, ...]
     sender: Sender
     summary: str | None
-    summary_seq: int
     business_slug: str
 
 
@@ -122,7 +121,6 @@ def _claim(
         history=history,
         sender=Sender(contact["name"], contact["phone"], contact["bsuid"], tuple(json.loads(contact["facts"]))),
         summary=row["summary"],
-        summary_seq=row["summary_seq"],
         business_slug=row["business_slug"],
     )
 
@@ -225,7 +223,7 @@ def void_dead_claims(lease_ms: int, now: int, *, all_of_them: bool) -> Unit[int]
     return unit
 
 
-def correct_due_times(latest: int) -> Unit[int]:
+def correct_turn_times(latest: int) -> Unit[int]:
     """What is due after `latest` was dated by a clock that was wrong: it is due then at the latest. How many."""
 
     async def unit(transaction: Transaction) -> int:

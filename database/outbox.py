@@ -238,7 +238,7 @@ def expire_attempts(before: int, now: int) -> Unit[list[str]]:
     return unit
 
 
-def correct_due_times(latest: int) -> Unit[int]:
+def correct_send_times(latest: int) -> Unit[int]:
     """What is due after `latest` was dated by a clock that was wrong: it is due then at the latest. How many."""
 
     async def unit(transaction: Transaction) -> int:

@@ -19,7 +19,7 @@ from database.metrics import Metrics
 from database.outbox import (
     Attempt,
     begin,
-    correct_due_times,
+    correct_send_times,
     due_rows,
     expire_attempts,
     next_due_at,
@@ -38,7 +38,7 @@ from services.whatsapp.rate_limits import PAIR_MEMORY_SECONDS
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE_SECONDS = 3600.0
+IDLE_SECONDS = 3600.0  # when nothing is queued: whoever queues something wakes us
 LAST_TRIES = 5
 PAIR_LIMIT = 131056
 BATCH = 100
@@ -134,7 +134,7 @@ class Delivery:
         """Send again what stayed unconfirmed through its grace; look for what is due."""
         self._door.tick()
         now = self._clock.now()
-        await self._database.write(correct_due_times(now + int(self._options.longest_wait_seconds * 1000)))
+        await self._database.write(correct_send_times(now + int(self._options.longest_wait_seconds * 1000)))
         for outbox_id in await self._database.write(
             expire_attempts(now - int(self._options.lease_seconds * 1000), now)
         ):
@@ -175,7 +175,7 @@ class Delivery:
     async def _pause(self) -> float:
         due_at = await self._database.read(next_due_at(self._clock.now()))
         if due_at is None:
-            return LONGEST_PAUSE_SECONDS
+            return IDLE_SECONDS
         return max((due_at - self._clock.now()) / 1000, 0.001)
 
     async def _wait(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from agents.ports import Reply, Responder
 from database.claims import (
     Claim,
     claim,
-    correct_due_times,
+    correct_turn_times,
     due_conversations,
     extend,
     fail,
@@ -124,7 +124,7 @@ class Turns:
             self._metrics.claims_swept.inc(voided)
             logger.warning("%d claims were past their lease", voided)
         before = now + int(self._options.look_ahead_seconds * 1000)
-        await self._database.write(correct_due_times(now + int(self._options.longest_wait_seconds * 1000)))
+        await self._database.write(correct_turn_times(now + int(self._options.longest_wait_seconds * 1000)))
         for conversation_id, due_at in await self._database.read(due_conversations(before, self._options.sweep_limit)):
             if conversation_id not in self._running:
                 self._on_due(conversation_id, due_at)

@@ -27,7 +27,6 @@ CLAIM = Claim(
     history=(),
     sender=Sender("Ann", "491511234567", "DE.ann"),
     summary=None,
-    summary_seq=0,
     business_slug="default",
 )
 
