@@ -195,8 +195,7 @@ class Settings(KnowledgeSettings):
     def _contacts(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        found = [_contact(part.strip()) for part in value.split(",")]
-        return frozenset(found)
+        return frozenset(_contact(part.strip()) for part in value.split(",") if part.strip())
 
     @field_validator("whatsapp_api_version")
     @classmethod

@@ -155,9 +155,16 @@ def test_admins_are_named_as_people_write_numbers(good, monkeypatch):
     assert load_settings().concierge_admin_contacts == contacts
 
 
+@pytest.mark.parametrize("value", ["+49 151 1234567,", ", +49 151 1234567", "+49 151 1234567, ,"])
+def test_a_comma_too_many_among_the_admins_stops_no_start(good, monkeypatch, value):
+    """A list that ends with a comma names who stands before it."""
+    monkeypatch.setenv("CONCIERGE_ADMIN_CONTACTS", value)
+    assert load_settings().concierge_admin_contacts == {"491511234567"}
+
+
 @pytest.mark.parametrize(
     "value",
-    ["0151 1234567", "+49", "+49 151 1234567,", "somebody", "us.123", "49151123456789012", "bakery:", "bakery:x"],
+    ["0151 1234567", "+49", "+49 151 1234567,x", "somebody", "us.123", "49151123456789012", "bakery:", "bakery:x"],
 )
 def test_an_admin_that_nobody_can_be_is_refused(good, monkeypatch, value):
     """A number without its country code would never match, and nobody would learn why."""
