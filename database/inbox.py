@@ -190,9 +190,10 @@ _FORGET = {
 
 
 def forget(what: str, before: int, after: int, stretch: int) -> Unit[int | None]:
-    """Forget "bodies", "events" or "posts" that came before an instant: one stretch of rows behind id `after`.
+    """Forget "bodies", "events" or "posts" that came before an instant: of at most `stretch` rows behind id `after`.
 
-    The id to go on from; None when the rest is too young. Ids grow with time, so the walk ends at the first young row.
+    The id to go on from; None at the end, that is where no row follows or a younger one stands in the stretch: ids
+    grow with time, so those behind it are younger still. What waits for intake and dead letters keep their POST.
     """
     table, statement = _FORGET[what]
 
