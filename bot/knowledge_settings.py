@@ -3,13 +3,14 @@
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings
+
+from bot.backup_settings import BackupSettings
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class KnowledgeSettings(BaseSettings):
+class KnowledgeSettings(BackupSettings):
     """What `Settings` takes in: a field is its variable in lower case."""
 
     concierge_max_upload_mb: Count = 100

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.backup_settings import STORE_SECRETS
 from bot.knowledge_settings import Count, KnowledgeSettings, Seconds
 
 NEEDED_TO_SERVE = (
@@ -27,6 +28,7 @@ SECRETS = (
     "concierge_admin_token",
     "openai_api_key",
     "concierge_fallback_api_key",
+    *STORE_SECRETS,
 )
 
 Rate = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
