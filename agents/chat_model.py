@@ -2,38 +2,24 @@
 
 import asyncio
 import logging
-import math
 import random
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from agents.circuit_breaker import BreakerState, CircuitBreaker, Permit
+from agents.model_attempts import Attempts, FailedAttemptError, cost_usd, estimated_tokens, failure_of, record
 from agents.ports import Completion, ModelError, Usage
 from agents.prompt_files import prompt_hash
 from database.clock import Clock
 from database.metrics import Metrics
+from vectorstore.openai_embedder import NO_KEY
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 logger = logging.getLogger(__name__)
 
-# A server without accounts (Ollama, vLLM) wants no key, but the client wants one to send.
-NO_KEY = "not-needed"
-_TOKENS_A_PRICE_UNIT = 1_000_000
-_BYTES_A_TOKEN = 4
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 8.0
-_TOO_MANY_REQUESTS = 429
-_RETRIED_STATUSES = frozenset({408, 409, 425, _TOO_MANY_REQUESTS})
-_SERVER_FAULT = 500
-# What is wrong with one request says nothing about the next: too long, refused by a filter, not understood.
-_OUR_FAULTS = frozenset({400, 413, 422})
-# The server may have answered, and bills it; what it refused or never got costs nothing.
-_BILLED_FAILURES = frozenset({"timeout", "nonsense"})
 _BREAKER_LEVELS = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
@@ -68,9 +54,8 @@ class OpenAIChatModel:
 
     def __init__(self, options: ModelOptions, clock: Clock, dice: random.Random, metrics: Metrics) -> None:
         self._options = options
-        self._clock = clock
-        self._dice = dice
         self._metrics = metrics
+        self._attempts = Attempts(options.retries, clock, dice, self._count)
         self._slots = asyncio.Semaphore(options.concurrency)
         self._opening = asyncio.Lock()
         self._chat: ChatOpenAI | None = None
@@ -143,21 +128,13 @@ class OpenAIChatModel:
             return self._chat
 
     async def _tried(self, chat: "ChatOpenAI", call: "_Call") -> Completion:
-        for attempt in range(self._options.retries + 1):
-            try:
-                completion = await self._attempt(chat, call)
-            except _FailedAttemptError as exc:
-                self._count(exc.outcome)
-                pause = max(self._pause(attempt), exc.retry_after_seconds(self._clock.now()))
-                # A server that asks for a longer pause than the customer waits is not asked again.
-                if not exc.may_help_again or attempt == self._options.retries or pause >= call.seconds:
-                    call.permit.failed() if exc.blames_server else call.permit.withdrawn()
-                    raise ModelError(f"the model failed: {exc.outcome}") from exc.__cause__
-                await self._clock.sleep(pause)
-            else:
-                call.permit.succeeded()
-                return completion
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        try:
+            completion = await self._attempts.until_answered(lambda: self._attempt(chat, call), seconds=call.seconds)
+        except FailedAttemptError as exc:
+            call.permit.failed() if exc.blames_server else call.permit.withdrawn()
+            raise ModelError(f"the model failed: {exc.outcome}") from exc.__cause__
+        call.permit.succeeded()
+        return completion
 
     async def _attempt(self, chat: "ChatOpenAI", call: "_Call") -> Completion:
         async with self._slots:
@@ -169,14 +146,14 @@ class OpenAIChatModel:
                 self._bill(call, self._priced(call, *_unheard(call)))
                 raise
             except Exception as exc:  # the border to langchain, openai and httpx, which raise anything at a bad answer
-                failed = _failed(exc)
-                if failed.outcome in _BILLED_FAILURES:
+                failed = failure_of(exc)
+                if failed.is_billed:
                     self._bill(call, self._priced(call, *_unheard(call)))
                 raise failed from exc
         usage = self._usage(message, call, text)
         self._bill(call, usage)
         if not text.strip():
-            raise _FailedAttemptError("empty", may_help_again=True)
+            raise FailedAttemptError("empty", may_help_again=True)
         return Completion(text, usage)
 
     def _give_up(self, call: "_Call") -> None:
@@ -185,26 +162,20 @@ class OpenAIChatModel:
         if call.reached_server:
             call.permit.failed()
 
-    def _pause(self, attempt: int) -> float:
-        return self._dice.uniform(0.5, 1.0) * min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0**attempt)
-
     def _usage(self, message: Any, call: "_Call", text: str) -> Usage:
         """What the server counted; what it did not is estimated, so that a budget holds with any server."""
         counted = message.usage_metadata or {}
         tokens_in = counted.get("input_tokens") or _unheard(call)[0]
-        return self._priced(call, tokens_in, counted.get("output_tokens") or _estimated(text))
+        return self._priced(call, tokens_in, counted.get("output_tokens") or estimated_tokens(text))
 
     def _priced(self, call: "_Call", tokens_in: int, tokens_out: int) -> Usage:
-        price_in, price_out = self._options.prices.get(self._options.model, (0.0, 0.0))
-        cost = (tokens_in * price_in + tokens_out * price_out) / _TOKENS_A_PRICE_UNIT
+        cost = cost_usd(tokens_in, tokens_out, self._options.prices.get(self._options.model, (0.0, 0.0)))
         return Usage(self._options.model, prompt_hash(call.system), tokens_in, tokens_out, cost)
 
     def _bill(self, call: "_Call", usage: Usage) -> None:
         if call.charge is not None:
             call.charge(usage)
-        self._metrics.model_tokens.labels(self._options.model, "input").inc(usage.input_tokens)
-        self._metrics.model_tokens.labels(self._options.model, "output").inc(usage.output_tokens)
-        self._metrics.model_cost.labels(self._options.model).inc(usage.cost_usd)
+        record(self._metrics, usage)
 
     def _count(self, outcome: str) -> None:
         self._metrics.model_calls.labels(self._options.model, outcome).inc()
@@ -227,32 +198,6 @@ class _Call:
     permit: Permit
     charge: Callable[[Usage], None] | None
     reached_server: bool = False
-
-
-class _FailedAttemptError(Exception):
-    def __init__(
-        self,
-        outcome: str,
-        *,
-        may_help_again: bool,
-        blames_server: bool = True,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
-        self.may_help_again = may_help_again
-        self.blames_server = blames_server
-        self._headers = headers or {}
-
-    def retry_after_seconds(self, now: int) -> float:
-        """How long the server asks us to wait (RFC 9110, 10.2.3: seconds or a date); 0 when it does not say."""
-        said = self._headers.get("retry-after", "").strip()
-        with suppress(ValueError):
-            seconds = float(said)
-            return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-        with suppress(ValueError, TypeError, OverflowError):
-            return max(0.0, parsedate_to_datetime(said).timestamp() - now / 1000)
-        return 0.0
 
 
 def _open(options: ModelOptions) -> "ChatOpenAI":
@@ -284,25 +229,6 @@ async def _invoke(chat: "ChatOpenAI", system: str, user: str, *, tracing: bool) 
         return await chat.ainvoke([("system", system), ("human", user)])
 
 
-def _failed(exc: Exception) -> _FailedAttemptError:
-    status = getattr(exc, "status_code", None)
-    if isinstance(status, int):
-        out_of_quota = getattr(exc, "code", None) == "insufficient_quota"  # 429 as well, but no pause mends it
-        return _FailedAttemptError(
-            f"status_{status}",
-            may_help_again=(status in _RETRIED_STATUSES or status >= _SERVER_FAULT) and not out_of_quota,
-            blames_server=status not in _OUR_FAULTS,
-            headers=getattr(getattr(exc, "response", None), "headers", None),
-        )
-    from openai import APIConnectionError, APITimeoutError  # noqa: PLC0415 - comes with langchain_openai
-
-    if isinstance(exc, APITimeoutError):
-        return _FailedAttemptError("timeout", may_help_again=True)
-    if isinstance(exc, APIConnectionError):
-        return _FailedAttemptError("connection", may_help_again=True)
-    return _FailedAttemptError("nonsense", may_help_again=True)
-
-
 def _text(message: Any) -> str:
     content = message.content
     if isinstance(content, str):
@@ -312,9 +238,4 @@ def _text(message: Any) -> str:
 
 def _unheard(call: "_Call") -> tuple[int, int]:
     """The tokens of a call whose answer was not heard: what went in, roughly; what came out is not known."""
-    return _estimated(call.system) + _estimated(call.user), 0
-
-
-def _estimated(text: str) -> int:
-    """Tokens, roughly: about four bytes each, whatever the script."""
-    return math.ceil(len(text.encode(errors="replace")) / _BYTES_A_TOKEN)
+    return estimated_tokens(call.system) + estimated_tokens(call.user), 0

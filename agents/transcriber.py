@@ -1,22 +1,24 @@
 """The line to a speech-to-text model: OpenAI's /audio/transcriptions, or any server that speaks it."""
 
 import asyncio
+import math
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from agents.model_attempts import Attempts, FailedAttemptError, cost_usd, failure_of, record
 from agents.model_budget import ModelBudget
 from agents.ports import ModelError, Usage
 from database.clock import Clock
 from database.metrics import Metrics
+from vectorstore.openai_embedder import NO_KEY
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_FIRST_PAUSE_SECONDS = 0.5
-_RETRIED_STATUSES = frozenset({408, 409, 425, 429})
-_SERVER_FAULT = 500
-_NO_KEY = "not-needed"
+# Of a sound whose answer nobody heard: OpenAI's price table takes a minute for 1,000 tokens, and a minute of speech in
+# opus at 16 kbit/s has 120 kB. In other formats it is more bytes a minute: then too much is counted, never nothing.
+_SOUND_BYTES_A_TOKEN = 120
 # The file's name tells the server its format; WhatsApp's voice notes are ogg with opus (WHATSAPP.md 2.2).
 _ENDINGS = {"audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/aac": "m4a", "audio/wav": "wav", "audio/webm": "webm"}
 
@@ -54,9 +56,8 @@ class OpenAITranscriber:
         self._budget = budget
         self._places = asyncio.Semaphore(options.concurrency)
         self._options = options
-        self._clock = clock
-        self._dice = dice
         self._metrics = metrics
+        self._attempts = Attempts(options.retries, clock, dice, self._count)
         self._opening = asyncio.Lock()
         self._client: AsyncOpenAI | None = None
 
@@ -69,8 +70,7 @@ class OpenAITranscriber:
         file = (f"voice.{_ENDINGS.get(mime_type.partition(';')[0].strip(), 'ogg')}", sound)
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
-                async with self._places:
-                    return await self._tried(client, file, business_id)
+                return await self._tried(client, file, business_id)
         except TimeoutError as exc:
             self._count("timeout")
             raise ModelError("the transcription failed: timeout") from exc
@@ -87,53 +87,56 @@ class OpenAITranscriber:
             return self._client
 
     async def _tried(self, client: "AsyncOpenAI", file: tuple[str, bytes], business_id: str) -> str:
-        for attempt in range(self._options.retries + 1):
+        seconds = self._options.timeout_seconds
+        try:
+            text = await self._attempts.until_answered(
+                lambda: self._attempt(client, file, business_id), seconds=seconds
+            )
+        except FailedAttemptError as exc:
+            raise ModelError(f"the transcription failed: {exc.outcome}") from exc.__cause__
+        self._count("answered")
+        return text
+
+    async def _attempt(self, client: "AsyncOpenAI", file: tuple[str, bytes], business_id: str) -> str:
+        async with self._places:
             try:
                 said = await client.audio.transcriptions.create(model=self._options.model, file=file)
                 text = said.text
+            except asyncio.CancelledError:  # out of time, or nobody waits: the server goes on, and bills it
+                self._bill(business_id, _unheard(file), 0)
+                raise
             except Exception as exc:  # the border to openai and httpx, which raise anything at a bad answer
-                outcome, may_help_again = _failure(exc)
-                self._count(outcome)
-                if not may_help_again or attempt == self._options.retries:
-                    raise ModelError(f"the transcription failed: {outcome}") from exc
-                await self._clock.sleep(self._dice.uniform(0.5, 1.0) * _FIRST_PAUSE_SECONDS * 2.0**attempt)
-            else:
-                self._count("answered")
-                self._charge(getattr(said, "usage", None), business_id)
-                return text if isinstance(text, str) else ""
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _charge(self, counted: Any, business_id: str) -> None:
-        """By the tokens that the server counted; some count seconds, or nothing."""
+                failed = failure_of(exc)
+                if failed.is_billed:
+                    self._bill(business_id, _unheard(file), 0)
+                raise failed from exc
+        counted = getattr(said, "usage", None)  # in tokens; some count seconds, or nothing
         tokens_in, tokens_out = (getattr(counted, f"{side}_tokens", None) or 0 for side in ("input", "output"))
-        price_in, price_out = self._options.prices_usd
-        cost = (tokens_in * price_in + tokens_out * price_out) / 1_000_000
-        model = self._options.model
-        self._metrics.model_tokens.labels(model, "input").inc(tokens_in)
-        self._metrics.model_tokens.labels(model, "output").inc(tokens_out)
-        self._metrics.model_cost.labels(model).inc(cost)
+        self._bill(business_id, tokens_in, tokens_out)
+        return text if isinstance(text, str) else ""
+
+    def _bill(self, business_id: str, tokens_in: int, tokens_out: int) -> None:
+        cost = cost_usd(tokens_in, tokens_out, self._options.prices_usd)
+        usage = Usage(self._options.model, None, tokens_in, tokens_out, cost)
+        record(self._metrics, usage)
         if self._budget is not None:
-            usage = Usage(model, None, tokens_in, tokens_out, cost)
             self._budget.charge(business_id, usage)
 
     def _count(self, outcome: str) -> None:
         self._metrics.model_calls.labels(self._options.model, outcome).inc()
 
 
+def _unheard(file: tuple[str, bytes]) -> int:
+    """The tokens of a sound whose answer was not heard, roughly."""
+    return math.ceil(len(file[1]) / _SOUND_BYTES_A_TOKEN)
+
+
 def _open(options: TranscriberOptions) -> "AsyncOpenAI":
     from openai import AsyncOpenAI  # noqa: PLC0415 - takes its time to import; only where voice notes are heard
 
     return AsyncOpenAI(
-        api_key=options.api_key or _NO_KEY,
+        api_key=options.api_key or NO_KEY,
         base_url=options.base_url or None,
         timeout=options.timeout_seconds,
         max_retries=0,  # we retry ourselves, on our own clock
     )
-
-
-def _failure(exc: Exception) -> tuple[str, bool]:
-    """What to call it, and whether another try may help."""
-    status: Any = getattr(exc, "status_code", None)
-    if isinstance(status, int):
-        return f"status_{status}", status in _RETRIED_STATUSES or status >= _SERVER_FAULT
-    return type(exc).__name__, True
