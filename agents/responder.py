@@ -73,7 +73,9 @@ class BurstResponder:
         if reply.text is None:
             return reply
         began = time.perf_counter()
-        memory = await self._memory.summarized(burst, use_model=reply.error is None)
+        # "stop", "start" and a hand-over take effect with the reply: none of them waits for a paid summary
+        waits = reply.error is None and reply.effects.opted_out is None and reply.effects.mode is None
+        memory = await self._memory.summarized(burst, use_model=waits)
         facts = new_facts((*reply.effects.new_facts, *stated_facts(newest(burst.texts), reply.language)), burst.facts)
         return replace(
             reply,

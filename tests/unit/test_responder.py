@@ -1,6 +1,7 @@
 import pytest
 
 from agents.clarification import buttons_for
+from agents.conversation_memory import ConversationMemory
 from agents.language_packs import load_language_packs
 from agents.message_classifier import MessageClassifier
 from agents.ports import Burst, Effects, LanguageModel, Reply, Utterance
@@ -95,6 +96,22 @@ async def test_what_is_told_to_a_person_is_summed_up() -> None:
     assert reply.closed is ClosedReason.WITH_PERSON
     assert reply.effects.summary is not None
     assert reply.effects.summary.text.endswith(f"Line {reply.effects.summary.until_seq}.")
+
+
+@pytest.mark.parametrize(
+    ("text", "opted_out", "asked"),
+    [("stop", False, 0), ("start", True, 0), ("let me talk to a person", False, 0), ("when do you open?", False, 1)],
+)
+async def test_what_is_to_be_obeyed_does_not_wait_for_a_summary(text: str, asked: int, *, opted_out: bool) -> None:
+    """Stop, start and a hand-over pay no model for a summary; the customer's own sentences are kept at once."""
+    model = ScriptedModel({"summary": "Line 1."})
+    memory = ConversationMemory(model, 100)
+    knowing = QueryAgent(SmallKnowledge([]), None, PACKS)
+    mind = BurstResponder(MessageClassifier(None, PACKS), knowing, SENTENCES, memory)
+    history = tuple(Utterance(by_customer=True, text=f"Line {seq}. {'x' * 200}", seq=seq) for seq in range(1, 41))
+    reply = await mind.respond(Burst("b", (text,), history=history, opted_out=opted_out))
+    assert len(model.asked) == asked
+    assert reply.effects.summary is not None
 
 
 async def test_stop_is_obeyed_while_a_person_answers() -> None:
