@@ -46,6 +46,9 @@ class ChromaChild:
             "count": lambda head, _body: store.count(head["collection"]),
             "drop": lambda head, _body: store.drop(head["collection"]),
             "collections": lambda _head, _body: store.collections(),
+            "vectors": lambda head, _body: store.vectors(head["collection"], head["ids"]),
+            "replace": lambda head, _body: store.replace(head["collection"], head["by"]),
+            "describe": lambda head, _body: store.describe(head["collection"]),
         }
 
     def serve(self) -> None:

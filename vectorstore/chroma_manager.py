@@ -1,4 +1,4 @@
-"""The one way to the vector store: a lock, a queue and a child process behind a few async methods.
+"""The one way to the vector store: a lock, a queue and a child process, or a server, behind a few async methods.
 
 A server process has one ChromaManager, shared by all that search or index. Writes go one after another, in slices,
 in turn between businesses; queries go before waiting writes.
@@ -11,23 +11,36 @@ VectorStoreError
 import asyncio
 import logging
 import random
-import re
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from base64 import b64decode
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+import numpy as np
 
 from database.clock import Clock, SystemClock
 from database.metrics import Metrics
 from vectorstore.chroma_process import ChildOptions, ChromaProcess
+from vectorstore.chroma_server import ChromaServer, ServerOptions
 from vectorstore.chroma_store import PAGE, StoreFaultError
+from vectorstore.collection import Collection
 from vectorstore.frames import Vectors, pack_vectors
+from vectorstore.store_link import StoreLink
 from vectorstore.store_queue import Job, StoreQueue
+from vectorstore.threadsafe_manager import ThreadsafeManager
 
-T = TypeVar("T")
+__all__ = [
+    "ChromaManager",
+    "Collection",
+    "ManagerOptions",
+    "VectorStoreError",
+    "VectorStoreRequestError",
+    "VectorStoreUnavailableError",
+]
+
 logger = logging.getLogger(__name__)
 
 SLICE = 128
@@ -69,38 +82,17 @@ class ManagerOptions:
     child: ChildOptions = field(default_factory=ChildOptions)
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """The vectors of one business by one embedder; never mixed with another's."""
-
-    business_id: str
-    embedder: str
-
-    @property
-    def name(self) -> str:
-        """The name in Chroma: 3 to 512 characters of letters, digits, `.`, `_`, `-`."""
-        return f"{_safe(self.business_id)}.{_safe(self.embedder)}"
-
-    @classmethod
-    def named(cls, name: str, embedder: str) -> "Collection | None":
-        """The collection with this name, if it is one of this embedder's."""
-        business_id, _, made_by = name.partition(".")
-        return cls(business_id, embedder) if made_by == _safe(embedder) else None
-
-
-def _safe(text: str) -> str:
-    """Unchanged when Chroma allows it, otherwise with a hash instead of what was lost."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:100]
-    if plain == text:
-        return plain
-    return f"{plain or 'x'}-{sha256(text.encode()).hexdigest()[:10]}"
-
-
 class ChromaManager:
     """Async, for the loop that opened it; other threads use `threadsafe`. Each method raises VectorStoreError."""
 
     def __init__(
-        self, directory: Path, metrics: Metrics, *, clock: Clock, dice: random.Random, options: ManagerOptions
+        self,
+        place: Path | ServerOptions,
+        metrics: Metrics,
+        *,
+        clock: Clock,
+        dice: random.Random,
+        options: ManagerOptions,
     ) -> None:
         self._metrics = metrics
         self._clock = clock
@@ -112,14 +104,7 @@ class ChromaManager:
         self._reopened = 0
         self._warm: dict[str, tuple[int, int]] = {}
         self._news = asyncio.Event()
-        self._link = ChromaProcess(
-            directory,
-            clock=clock,
-            dice=dice,
-            options=options.child,
-            on_change=self._tell,
-            on_restart=metrics.vector_restarts.inc,
-        )
+        self._link = self._linked(place)
         self._server = asyncio.create_task(self._serve(), name="vector store queue")
         self.threadsafe = ThreadsafeManager(self, asyncio.get_running_loop())
 
@@ -127,16 +112,19 @@ class ChromaManager:
     @asynccontextmanager
     async def open(
         cls,
-        directory: Path,
+        place: Path | ServerOptions,
         metrics: Metrics,
         *,
         clock: Clock | None = None,
         dice: random.Random | None = None,
         options: ManagerOptions | None = None,
     ) -> "AsyncIterator[ChromaManager]":
-        """Start the child and go on without waiting for it. The caller owns the data directory."""
+        """Start the child for a directory, or look for the server, and go on without waiting for it.
+
+        The caller owns the directory; a server may be shared with others.
+        """
         manager = cls(
-            directory,
+            place,
             metrics,
             clock=clock or SystemClock(),
             dice=dice or random.Random(),  # noqa: S311 - jitter, not secrets
@@ -147,6 +135,18 @@ class ChromaManager:
         finally:
             await manager._close()
 
+    def _linked(self, place: Path | ServerOptions) -> StoreLink:
+        if isinstance(place, ServerOptions):
+            return ChromaServer(place, clock=self._clock, dice=self._dice, on_change=self._tell)
+        return ChromaProcess(
+            place,
+            clock=self._clock,
+            dice=self._dice,
+            options=self._options.child,
+            on_change=self._tell,
+            on_restart=self._metrics.vector_restarts.inc,
+        )
+
     @property
     def ready(self) -> bool:
         """Whether the store can be asked now."""
@@ -156,6 +156,11 @@ class ChromaManager:
     def crash_looping(self) -> bool:
         """Whether its process dies, hangs or cannot open its files, again and again."""
         return self._link.crash_looping
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the store cannot be used, where its owner can do something about it."""
+        return self._link.trouble
 
     @property
     def incarnation(self) -> tuple[int, int]:
@@ -250,14 +255,44 @@ class ChromaManager:
         """The names of all collections."""
         return list(await self._call("collections", None, {"action": "collections"}))
 
+    async def vectors(self, collection: Collection, ids: Sequence[str]) -> tuple[list[str], Vectors]:
+        """Those of the ids that are there, and their vectors, in the same order; for at most a slice of them."""
+        found = await self._call("vectors", collection, {"action": "vectors", "ids": list(ids)})
+        rows = np.frombuffer(b"".join(b64decode(packed) for _, packed in found), "<f4")
+        return [key for key, _ in found], rows.reshape(len(found), -1) if found else rows.reshape(0, 0)
+
+    async def describe(self, collection: Collection) -> dict[str, Any] | None:
+        """What a collection says of itself (`embedder`, `dimension`); None without such a collection."""
+        try:
+            about: dict[str, Any] = await self._call("describe", collection, {"action": "describe"})
+        except _MissingCollectionError:
+            return None
+        return about
+
+    async def replace(self, collection: Collection, by: Collection) -> None:
+        """Put `by` in the place of a collection, which goes: no query is answered in between."""
+        await self._call("replace", collection, {"action": "replace", "by": by.name})
+
     async def erase(self) -> None:
-        """Throw everything away and start with an empty store: the way out of damage."""
-        await self._link.erase()
+        """Throw everything of ours away and start with an empty store: the way out of damage."""
+        try:
+            await self._link.erase()
+        except StoreFaultError as fault:
+            raise _error_of(fault) from fault
+
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        """Nobody has the directory's files open for the length of the block; searches do without vectors."""
+        async with self._link.closed():
+            yield
 
     async def _call(self, kind: str, collection: Collection | None, header: dict[str, Any], body: bytes = b"") -> Any:
         if collection is not None:
             header.setdefault("collection", collection.name)
         business = collection.business_id if collection else ""
+        if self._link.trouble and not self.ready:
+            # It was looked for and not found: nobody need wait to learn that.
+            raise VectorStoreUnavailableError(self._link.trouble)
         seconds = self._seconds(kind, header)
         try:
             async with asyncio.timeout(seconds):
@@ -358,34 +393,3 @@ def _error_of(fault: StoreFaultError) -> VectorStoreError:
     if fault.cause == "refused":
         return VectorStoreRequestError(str(fault))
     return VectorStoreUnavailableError(str(fault), damaged=fault.cause == "damaged")
-
-
-class ThreadsafeManager:
-    """The manager for other threads: the same methods, blocking. Never call it on the manager's own loop."""
-
-    def __init__(self, manager: ChromaManager, loop: asyncio.AbstractEventLoop) -> None:
-        self._manager = manager
-        self._loop = loop
-
-    def add(self, collection: Collection, ids: Sequence[str], vectors: Vectors) -> None:
-        """As ChromaManager.add."""
-        self._wait(self._manager.add(collection, ids, vectors))
-
-    def query(self, collection: Collection, vector: Vectors, limit: int) -> list[tuple[str, float]]:
-        """As ChromaManager.query."""
-        return self._wait(self._manager.query(collection, vector, limit))
-
-    def delete(self, collection: Collection, ids: Sequence[str]) -> None:
-        """As ChromaManager.delete."""
-        self._wait(self._manager.delete(collection, ids))
-
-    def ids(self, collection: Collection) -> set[str]:
-        """As ChromaManager.ids."""
-        return self._wait(self._manager.ids(collection))
-
-    def count(self, collection: Collection) -> int:
-        """As ChromaManager.count."""
-        return self._wait(self._manager.count(collection))
-
-    def _wait(self, call: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result()

@@ -9,7 +9,8 @@ import shutil
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,11 @@ class ChromaProcess:
         """Whether the child died, hung, or could not open its directory several times in a row."""
         return self._failures - self._erased_at >= CRASH_LOOP
 
+    @property
+    def trouble(self) -> str | None:
+        """Nothing that its owner could do something about: it comes back, or is made anew."""
+        return None
+
     async def wait_ready(self) -> None:
         """Return once the child is usable."""
         await self._usable.wait()
@@ -139,10 +145,18 @@ class ChromaProcess:
 
     async def erase(self) -> None:
         """Throw the directory away and start again with an empty one."""
+        async with self.closed():
+            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+            self._erased_at = self._failures
+
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        """No child for the length of the block: it has ended before, and another one starts after it."""
         await self._stop()
-        await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
-        self._erased_at = self._failures
-        self._task = asyncio.create_task(self._keep_running(), name="chroma child")
+        try:
+            yield
+        finally:
+            self._task = asyncio.create_task(self._keep_running(), name="chroma child")
 
     async def close(self) -> None:
         """End the child; its current call is finished."""

@@ -2,17 +2,22 @@
 
 import contextlib
 import gc
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from vectorstore.frames import Vectors
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
+    from chromadb.api.collection_configuration import CreateCollectionConfiguration
     from chromadb.api.models.Collection import Collection
 
 PAGE = 2_000
+COLLECTION_SETTINGS: dict[str, Any] = {"hnsw": {"space": "cosine"}}
 
 
 class StoreFaultError(Exception):
@@ -125,6 +130,24 @@ class ChromaStore:
             found += [collection.name for collection in page]
         return found
 
+    def vectors(self, name: str, ids: Sequence[str]) -> list[tuple[str, str]]:
+        """(id, base64 of float32) of those that there are."""
+        found = self._get(name).get(ids=list(ids), include=["embeddings"])
+        rows = np.asarray(found["embeddings"], "<f4")
+        return [(key, b64encode(row.tobytes()).decode()) for key, row in zip(found["ids"], rows, strict=True)]
+
+    def replace(self, name: str, by: str) -> None:
+        """Put the collection `by` in the place of `name`, which goes."""
+        replacement = self._get(by)
+        if name in self.collections():
+            self.drop(name)
+        self._collections.clear()
+        replacement.modify(name=name)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What a collection says of itself: embedder, dimension."""
+        return dict(self._get(name).metadata or {})
+
     def _opened(self) -> "ClientAPI":
         if self._client is None:
             raise StoreFaultError("reopen", "the store is closed")
@@ -141,7 +164,7 @@ class ChromaStore:
         made = self._opened().get_or_create_collection(
             name,
             metadata=about,
-            configuration={"hnsw": {"space": "cosine"}},
+            configuration=cast("CreateCollectionConfiguration", COLLECTION_SETTINGS),
             embedding_function=None,
         )
         self._collections[name] = made

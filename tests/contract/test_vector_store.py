@@ -1,7 +1,11 @@
-"""What every form of the vector store keeps, on a real Chroma. One store serves all tests: each has its collections."""
+"""What both forms of the vector store keep: a child process and a server, each a real Chroma.
+
+One store serves all tests: each has its collections.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +15,25 @@ import pytest_asyncio
 
 from database.metrics import Metrics
 from database.records import new_id
+from tests.fakes.chroma_run import chroma_run
 from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreRequestError
+from vectorstore.chroma_server import ServerOptions
 from vectorstore.frames import Vectors
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChromaManager]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["child process", "server"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ChromaManager]:
     directory: Path = tmp_path_factory.mktemp("vectors") / "chroma"
-    async with ChromaManager.open(directory, Metrics()) as manager:
+    async with AsyncExitStack() as stack:
+        place: Path | ServerOptions = directory
+        if request.param == "server":
+            server = await stack.enter_async_context(chroma_run(directory))
+            place = ServerOptions(server.url, "concierge-test")
+        manager = await stack.enter_async_context(ChromaManager.open(place, Metrics()))
         await manager.wait_ready()
         yield manager
 
@@ -169,3 +182,42 @@ async def test_odd_names(store: ChromaManager) -> None:
         await store.add(place, ["id"], vector.reshape(1, -1))
     for place, vector in zip(odd, vectors, strict=True):
         assert await store.query(place, vector, 5) == [("id", about(1.0))]
+
+
+async def test_vectors_come_back(store: ChromaManager, collection: Collection) -> None:
+    """What was stored can be read again, bit for bit; what is not there is left out."""
+    vectors = some_vectors(5)
+    await store.add(collection, list("abcde"), vectors)
+    ids, rows = await store.vectors(collection, ["d", "never there", "a"])
+    assert {key: row.tolist() for key, row in zip(ids, rows, strict=True)} == {
+        "a": vectors[0].tolist(),
+        "d": vectors[3].tolist(),
+    }
+    assert (await store.vectors(collection, ["never there"]))[0] == []
+
+
+async def test_describes_itself(store: ChromaManager, collection: Collection) -> None:
+    """A collection says which embedder made its vectors, and how long they are; one that is not there says nothing."""
+    assert await store.describe(collection) is None
+    await store.add(collection, ["a"], some_vectors(1))
+    about = await store.describe(collection)
+    assert about is not None
+    assert (about["embedder"], about["dimension"]) == ("test-16", 16)
+
+
+async def test_one_takes_the_place_of_another(store: ChromaManager, collection: Collection) -> None:
+    """A collection that was made anew beside the old one takes its place whole, also where there is no old one."""
+    vectors = some_vectors(4)
+    fresh = Collection(collection.business_id, collection.embedder, f"{collection.name}.fresh")
+    for kept in (["old", "older"], []):
+        if kept:
+            await store.add(collection, kept, vectors[:2])
+        else:
+            await store.drop(collection)
+        await store.add(fresh, ["new"], vectors[2:3])
+        await store.replace(collection, fresh)
+        assert await store.ids(collection) == {"new"}
+        assert fresh.name not in await store.collections()
+        assert await store.query(collection, vectors[2], 5) == [("new", about(1.0))]
+        await store.add(collection, ["later"], vectors[3:])
+        assert await store.ids(collection) == {"new", "later"}
