@@ -1,7 +1,7 @@
 """The composition root: opens everything, bottom layer first, and closes it in reverse, also on failure."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from database.businesses import ensure_default
 from database.clock import Clock, SystemClock
 from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
+from services.delivery_grace import OpenDoor
 from services.delivery_rules import DeliveryOptions
 from services.knowledge_news import KnowledgeNews
 from services.message_batcher import BatchWindow
@@ -31,6 +32,7 @@ from services.turns import TurnOptions
 from services.whatsapp.client import WhatsAppClient
 
 NEWS_SECONDS = 2.0
+DOOR: web.AppKey[OpenDoor] = web.AppKey("door", OpenDoor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +73,25 @@ def create_app(settings: Settings, outside: Outside) -> web.Application:
     install_health(app)
     install_api(app, outside.clock)
 
-    shut: list[Callable[[], None]] = []
-
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with running_bot(settings, outside) as bot:
             app[OWNED] = bot.directory
             app[API] = bot.api
             app[HEALTH] = bot.health
             app[WEBHOOK] = bot.webhook
-            bot.conversation.door.open()
-            # called once nothing listens any more, before open requests are waited for
-            shut.append(bot.conversation.door.shut)
+            app[DOOR] = bot.conversation.door
+            app[DOOR].open()
             yield
 
-    async def shut_door(_app: web.Application) -> None:
-        for close in shut:
-            close()
-
     app.cleanup_ctx.append(run)
-    app.on_shutdown.append(shut_door)
+    app.on_shutdown.append(_shut_door)
     return app
+
+
+async def _shut_door(app: web.Application) -> None:
+    """Called once nothing listens any more, before open requests are waited for; also after a start that failed."""
+    if DOOR in app:
+        app[DOOR].shut()
 
 
 @asynccontextmanager
@@ -111,8 +112,13 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         admins = await admin_door(stack, settings, session, chat, knowledge, clock, dice, metrics)
         conversation = await stack.enter_async_context(
             running_conversation(
-                *(chat, admins.responder, _line(session, settings), clock, dice, metrics),
-                _conversation_options(settings),
+                database=chat,
+                responder=admins.responder,
+                line=_line(session, settings),
+                clock=clock,
+                dice=dice,
+                metrics=metrics,
+                options=_conversation_options(settings),
             )
         )
         news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.concluded, conversation.delivery.wake)
