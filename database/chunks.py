@@ -9,7 +9,7 @@ from database.transaction import Row, Transaction, Unit
 
 @dataclass(frozen=True, slots=True)
 class ChunkWords:
-    """What the lexical index takes of a chunk; `wanted` is False when its document was deleted."""
+    """What the lexical index takes of a chunk; `wanted` is False when it does not belong in the indexes."""
 
     n: int
     id: str
@@ -74,12 +74,11 @@ def words_of(numbers: Sequence[int]) -> Unit[list[ChunkWords]]:
 
 
 def numbered_ids(after: int, limit: int) -> Unit[list[tuple[int, str]]]:
-    """Number and id of the next chunks behind `after` whose documents are not deleted."""
+    """Number and id of the next chunks behind `after` that belong in the indexes."""
 
     async def unit(transaction: Transaction) -> list[tuple[int, str]]:
         rows = await transaction.all(
-            "SELECT c.n, c.id FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
-            "WHERE c.n > :after AND d.deleted_at IS NULL ORDER BY c.n LIMIT :limit",
+            f"SELECT c.n, c.id {_INDEXED} AND c.n > :after ORDER BY c.n LIMIT :limit",
             {"after": after, "limit": limit},
         )
         return [(row["n"], row["id"]) for row in rows]
@@ -98,13 +97,12 @@ def last_number() -> Unit[int]:
 
 
 def embedded_after(embedder: str, after: int, limit: int) -> Unit[list[EmbeddedChunk]]:
-    """The next chunks behind `after` with an embedding of this embedder whose documents are not deleted."""
+    """The next chunks behind `after` with an embedding of this embedder that belong in the indexes."""
 
     async def unit(transaction: Transaction) -> list[EmbeddedChunk]:
         rows = await transaction.all(
-            "SELECT c.n, c.id, c.business_id FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
-            "JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
-            "WHERE c.n > :after AND d.deleted_at IS NULL ORDER BY c.n LIMIT :limit",
+            f"SELECT c.n, c.id, c.business_id {_INDEXED} AND c.n > :after AND EXISTS (SELECT 1 FROM embeddings "
+            "WHERE chunk_id = c.id AND embedder = :embedder) ORDER BY c.n LIMIT :limit",
             {"embedder": embedder, "after": after, "limit": limit},
         )
         return [EmbeddedChunk(row["n"], row["id"], row["business_id"]) for row in rows]
@@ -127,13 +125,12 @@ def vectors_of(embedder: str, ids: Sequence[str]) -> Unit[list[tuple[str, bytes]
 
 
 def known_among(ids: Sequence[str]) -> Unit[set[str]]:
-    """Those ids whose chunks are there and whose documents are not deleted."""
+    """Those ids whose chunks are there and belong in the indexes."""
     names, parameters = _listed("id", ids)
 
     async def unit(transaction: Transaction) -> set[str]:
         rows = await transaction.all(
-            "SELECT c.id FROM chunks AS c JOIN documents AS d ON d.id = c.document_id "
-            f"WHERE c.id IN ({names}) AND d.deleted_at IS NULL",
+            f"SELECT c.id {_INDEXED} AND c.id IN ({names})",
             parameters,
         )
         return {row["id"] for row in rows}
@@ -162,7 +159,7 @@ def live_chunks(business_id: str, ids: Sequence[str], embedder: str) -> Unit[lis
         rows = await transaction.all(
             "SELECT c.id, c.document_id, d.filename, c.text, c.heading, c.page, "
             "(SELECT vector FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder) AS vector, "
-            "(SELECT heading FROM chunks WHERE version_id = c.version_id AND ordinal = 0) AS first_heading "
+            "(SELECT heading FROM chunks WHERE version_id = c.version_id ORDER BY ordinal LIMIT 1) AS first_heading "
             f"{_LIVE} AND c.id IN ({names})",
             parameters | {"business_id": business_id, "embedder": embedder},
         )
@@ -172,11 +169,11 @@ def live_chunks(business_id: str, ids: Sequence[str], embedder: str) -> Unit[lis
 
 
 def has_live_vectors(business_id: str, embedder: str) -> Unit[bool]:
-    """Whether the business has any document that may answer by vectors: one whose first chunk has an embedding."""
+    """Whether the business has any document that may answer by vectors: one with a chunk that has an embedding."""
 
     async def unit(transaction: Transaction) -> bool:
         row = await transaction.one(
-            "SELECT 1 FROM documents AS d JOIN chunks AS c ON c.version_id = d.live_version_id AND c.ordinal = 0 "
+            "SELECT 1 FROM documents AS d JOIN chunks AS c ON c.version_id = d.live_version_id "
             "JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
             "WHERE d.business_id = :business_id AND d.deleted_at IS NULL LIMIT 1",
             {"business_id": business_id, "embedder": embedder},
@@ -187,8 +184,13 @@ def has_live_vectors(business_id: str, embedder: str) -> Unit[bool]:
 
 
 _WORDS = (
-    "SELECT c.n, c.id, c.business_id, c.heading, c.text, d.deleted_at IS NULL AS wanted "
-    "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id"
+    "SELECT c.n, c.id, c.business_id, c.heading, c.text, d.deleted_at IS NULL AND v.shelved_at IS NULL AS wanted "
+    "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id JOIN versions AS v ON v.id = c.version_id"
+)
+# of documents that are not deleted and versions that are not only kept for a roll-back
+_INDEXED = (
+    "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id JOIN versions AS v ON v.id = c.version_id "
+    "WHERE d.deleted_at IS NULL AND v.shelved_at IS NULL"
 )
 _LIVE = (
     "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id AND d.live_version_id = c.version_id "

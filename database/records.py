@@ -141,6 +141,35 @@ class Document:
     chunks_dropped: int = 0
 
 
+class VersionState(StrEnum):
+    """What a version of a document is now."""
+
+    LIVE = "live"
+    HELD = "held"
+    WORKING = "working"
+    FAILED = "failed"
+    OLD = "old"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """A version of a document for its owner. `origin` is the version that it repeats, for a roll-back.
+
+    `completed_at` is when all of it was in the indexes, `live_at` when it began to answer.
+    """
+
+    number: int
+    bytes: int
+    sha256: str
+    created_at: int
+    live_at: int | None
+    completed_at: int | None
+    chunks_count: int | None
+    error_message: str | None
+    origin: int | None
+    state: VersionState
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a document version. `text` is at most 1,200 characters; `heading` is the path of headings above it."""

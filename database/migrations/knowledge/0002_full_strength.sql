@@ -27,6 +27,10 @@ ALTER TABLE versions ADD COLUMN live_at INTEGER;
 ALTER TABLE versions ADD COLUMN chunks_count INTEGER;
 ALTER TABLE versions ADD COLUMN error_message TEXT;
 ALTER TABLE versions ADD COLUMN origin INTEGER;
+-- an old version that is kept for a roll-back: its chunks have left both indexes
+ALTER TABLE versions ADD COLUMN shelved_at INTEGER;
+-- what a business keeps on disk; a version whose file was refused has no sum
+CREATE INDEX versions_kept ON versions (business_id, bytes) WHERE sha256 <> '';
 
 -- SHA-256 of the text that is embedded (heading and text), the first 16 bytes: the same text keeps its embedding.
 -- NULL for chunks from before.
@@ -43,8 +47,10 @@ CREATE TABLE knowledge_settings (
 );
 
 -- The embedder whose vectors answer now; another one of the settings takes over when all is embedded by it.
+-- `installation` tells our collections on a Chroma server from those of others.
 CREATE TABLE index_state (
     id INTEGER PRIMARY KEY CHECK (id = 1),
+    installation TEXT NOT NULL,
     embedder TEXT NOT NULL,
     switched_at INTEGER NOT NULL
 );
