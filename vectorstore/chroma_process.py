@@ -84,6 +84,7 @@ class ChromaProcess:
         self._failures = 0
         self._erased_at = 0
         self._calls = 0
+        self._closing = asyncio.Lock()
         self.starts = 0
         self._task = asyncio.create_task(self._keep_running(), name="chroma child")
 
@@ -152,11 +153,12 @@ class ChromaProcess:
     @asynccontextmanager
     async def closed(self) -> AsyncIterator[None]:
         """No child for the length of the block: it has ended before, and another one starts after it."""
-        await self._stop()
-        try:
-            yield
-        finally:
-            self._task = asyncio.create_task(self._keep_running(), name="chroma child")
+        async with self._closing:  # of two, each starts a child of its own
+            await self._stop()
+            try:
+                yield
+            finally:
+                self._task = asyncio.create_task(self._keep_running(), name="chroma child")
 
     async def close(self) -> None:
         """End the child; its current call is finished."""

@@ -1,0 +1,124 @@
+"""Snapshots in a folder: files of mode 600 in folders of mode 700, synced before they have their names."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from database.records import new_id
+from services.object_stores import StoreError, told
+from services.snapshots.places import Sign, StoppedError, Stored
+
+PIECE_BYTES = 1024 * 1024
+PART = ".part"
+
+
+class DirectoryPlace:
+    """A folder, made when something is put there. It may be on another disk, also over a network."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+
+    @property
+    def shown(self) -> str:
+        """The folder's path."""
+        return str(self.directory)
+
+    def list(self, folder: str) -> list[Stored]:
+        """As Place.list. What is being written is left out."""
+        found = []
+        try:
+            for path in (self.directory / folder).rglob("*"):
+                if path.is_file() and path.suffix != PART:
+                    state = path.stat()
+                    relative = path.relative_to(self.directory).as_posix()
+                    found.append(Stored(relative, state.st_size, int(state.st_mtime * 1000)))
+        except FileNotFoundError:
+            return found
+        except OSError as error:
+            raise self._told(error) from error
+        return found
+
+    def put(self, path: str, source: Path | bytes, stopped: Sign) -> None:
+        """As Place.put."""
+        target = self.directory / path
+        part = target.with_name(f"{target.name}.{new_id()[-12:]}{PART}")
+        try:
+            known = target.parent.is_dir()
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
+                    _write(file, source, stopped)
+                    os.fsync(file.fileno())
+                part.rename(target)
+            except BaseException:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+                raise
+            _sync_folders(target.parent, target.parent if known else self.directory)
+        except OSError as error:
+            raise self._told(error) from error
+
+    def read(self, stored: Stored) -> Iterator[bytes]:
+        """As Place.read."""
+        try:
+            with (self.directory / stored.path).open("rb") as file:
+                while piece := file.read(PIECE_BYTES):
+                    yield piece
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._told(error) from error
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """As Place.remove."""
+        try:
+            for path in paths:
+                (self.directory / path).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._told(error) from error
+
+    def remove_parts(self, before: int) -> None:
+        """Take away what writers that were killed have left, when it is older than `before` (epoch milliseconds)."""
+        with suppress(OSError):
+            for path in self.directory.rglob(f"*{PART}"):
+                if path.stat().st_mtime * 1000 < before:
+                    path.unlink(missing_ok=True)
+
+    def _told(self, error: OSError) -> StoreError:
+        if error.errno and error.strerror and not isinstance(error, TimeoutError):
+            said = told(error, self.shown)
+            full = "no space" in str(said)
+            return StoreError(f"{self.shown}: {'there is no space left' if full else error.strerror}.")
+        return told(error, self.shown)
+
+
+def _write(file: BinaryIO, source: Path | bytes, stopped: Sign) -> None:
+    if isinstance(source, bytes):
+        _write_all(file, source)
+        return
+    with source.open("rb", buffering=0) as content:
+        while piece := content.read(PIECE_BYTES):
+            if stopped():
+                raise StoppedError
+            _write_all(file, piece)
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _sync_folders(folder: Path, top: Path) -> None:
+    """So that the names survive a power cut: the folder, and those above it that may be new."""
+    while True:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if folder in (top, folder.parent):
+            return
+        folder = folder.parent

@@ -1,0 +1,78 @@
+"""Snapshots in an object store: big files in parts, read back in ranges, so that no request lasts long."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.object_stores import PART_BYTES, PARTS_AT_ONCE, errors_told
+from services.snapshots.places import Sign, StoppedError, Stored
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+REMOVED_AT_ONCE = 1_000
+
+
+class ObjectPlace:
+    """A bucket with a prefix."""
+
+    def __init__(self, store: "ObjectStore", shown: str) -> None:
+        self._store = store
+        self._shown = shown
+
+    @property
+    def shown(self) -> str:
+        """The address."""
+        return self._shown
+
+    def list(self, folder: str) -> list[Stored]:
+        """As Place.list."""
+        import obstore  # noqa: PLC0415 - only who has an object store loads it
+
+        with errors_told(self._shown):
+            return [
+                Stored(each["path"], each["size"], int(each["last_modified"].timestamp() * 1000))
+                for page in obstore.list(self._store, prefix=folder)
+                for each in page
+            ]
+
+    def put(self, path: str, source: Path | bytes, stopped: Sign) -> None:
+        """As Place.put. A store that is told to stop keeps no part under the path."""
+        import obstore  # noqa: PLC0415 - only who has an object store loads it
+
+        with errors_told(self._shown):
+            if isinstance(source, bytes):
+                obstore.put(self._store, path, source)
+            elif source.stat().st_size <= PART_BYTES:
+                obstore.put(self._store, path, source.read_bytes())
+            else:
+                self._put_parts(path, source, stopped)
+
+    def read(self, stored: Stored) -> Iterator[bytes]:
+        """As Place.read."""
+        import obstore  # noqa: PLC0415 - only who has an object store loads it
+
+        for start in range(0, stored.bytes, PART_BYTES):
+            with errors_told(self._shown):
+                end = min(start + PART_BYTES, stored.bytes)
+                piece = bytes(obstore.get_range(self._store, stored.path, start=start, end=end))
+            yield piece
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """As Place.remove."""
+        import obstore  # noqa: PLC0415 - only who has an object store loads it
+
+        with errors_told(self._shown):
+            for start in range(0, len(paths), REMOVED_AT_ONCE):
+                obstore.delete(self._store, list(paths[start : start + REMOVED_AT_ONCE]))
+
+    def _put_parts(self, path: str, source: Path, stopped: Sign) -> None:
+        import obstore  # noqa: PLC0415 - only who has an object store loads it
+
+        writer = obstore.open_writer(self._store, path, buffer_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+        with source.open("rb", buffering=0) as content:
+            while piece := content.read(PART_BYTES):
+                if stopped():
+                    raise StoppedError  # only close() makes an object of the parts
+                writer.write(piece)
+        writer.close()
