@@ -11,8 +11,10 @@ from aiohttp import web
 
 from agents.ports import LanguageModel
 from bot.admin_knowledge import admin_door
+from bot.api.backups import BACKUPS
 from bot.api.needs import API, ApiNeeds
 from bot.api.routes import install_api
+from bot.backups import backup_check, index_files, running_backups
 from bot.conversation import Conversation, ConversationOptions, running_conversation
 from bot.data_directory import DATABASE_FILES, OWNED, OwnedDirectory, owned_directory
 from bot.health import HEALTH, Check, Component, HealthNeeds, State, database_check, disk_check, install_health
@@ -28,6 +30,7 @@ from services.delivery_rules import DeliveryOptions
 from services.knowledge_news import KnowledgeNews
 from services.message_batcher import BatchWindow
 from services.scheduler import running_scheduler
+from services.snapshots.backups import Backups
 from services.turns import TurnOptions
 from services.whatsapp.client import WhatsAppClient
 
@@ -61,6 +64,7 @@ class RunningBot:
     api: ApiNeeds
     health: HealthNeeds
     webhook: Webhook
+    backups: Backups
 
 
 def create_app(settings: Settings, outside: Outside) -> web.Application:
@@ -79,6 +83,7 @@ def create_app(settings: Settings, outside: Outside) -> web.Application:
             app[API] = bot.api
             app[HEALTH] = bot.health
             app[WEBHOOK] = bot.webhook
+            app[BACKUPS] = bot.backups
             app[DOOR] = bot.conversation.door
             app[DOOR].open()
             yield
@@ -124,18 +129,21 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.concluded, conversation.delivery.wake)
         conversation.sweeps["knowledge news"] = (news.sweep, NEWS_SECONDS)
         await stack.enter_async_context(running_scheduler(conversation.sweeps, clock, metrics))
+        index = index_files(directory.path, settings, clock, knowledge.vectors)
+        backups = await stack.enter_async_context(running_backups(directory.path, settings, index, clock, metrics))
         tokens = {"admin": settings.concierge_admin_token.get_secret_value(), "owner": directory.token}
         yield RunningBot(
             directory=directory,
             conversation=conversation,
             api=_api_needs(settings, chat, knowledge, conversation, clock, tokens),
             health=HealthNeeds(
-                _checks(directory.path, chat, knowledge, conversation),
+                _checks(directory.path, chat, knowledge, conversation) | backup_check(backups),
                 metrics.registry,
                 tokens,
                 metrics_public=settings.concierge_metrics_public,
             ),
             webhook=_webhook(settings, conversation, metrics),
+            backups=backups,
         )
 
 

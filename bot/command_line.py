@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 
+from bot.backup_command_line import add_backup_commands
 from bot.commands.failures import CommandError, Exit
 from bot.commands.parsing import PRIVATE, Asked, Work, command, number, quiet_settings, run
 from bot.commands.printing import complain
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _chaos_command(commands)
 
     add_knowledge_commands(commands)
+    add_backup_commands(commands)
 
     connect = command(commands, "connect", "check a real number step by step, and subscribe it", _connect, json=True)
     connect.add_argument("--url", metavar="https://HOST", help="where Meta reaches this server: try it from outside")

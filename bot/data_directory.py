@@ -4,6 +4,7 @@ import asyncio
 import errno
 import fcntl
 import json
+import logging
 import os
 import secrets
 import socket
@@ -16,6 +17,9 @@ from pathlib import Path
 from aiohttp import web
 
 from database.clock import Clock
+from services.snapshots.swapping import BrokenJournalError, finish_swap
+
+logger = logging.getLogger(__name__)
 
 LOCK = "owner.lock"
 RUN = "run.json"
@@ -86,6 +90,7 @@ async def owned_directory(directory: Path, *, clock: Clock, wait_seconds: float)
         await _acquire(lock, directory, clock, wait_seconds)
         owned = OwnedDirectory(await asyncio.to_thread(directory.resolve))
         await owned.withdraw()  # of an owner that was killed
+        await asyncio.to_thread(_finish_restore, owned.path)
         try:
             yield owned
         finally:
@@ -114,6 +119,19 @@ def own_url(host: str, port: int) -> str:
     """The address under which this machine reaches a server that listens on `host`."""
     reachable = ANYWHERE.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _finish_restore(directory: Path) -> None:
+    """What a restore that was cut off had still to do: its data are whole, and in place after this."""
+    try:
+        swapped = finish_swap(directory)
+    except BrokenJournalError as error:
+        raise DataDirectoryError(str(error)) from error
+    except OSError as error:
+        text = f"A restore into {directory} was cut off and cannot be finished: {error.strerror}. Start again then."
+        raise DataDirectoryError(text) from error
+    if swapped is not None:
+        logger.warning("a restore that was cut off is finished; the former data are in %s", swapped.aside)
 
 
 def _open_lock(directory: Path) -> int:

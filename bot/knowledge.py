@@ -44,6 +44,7 @@ class RunningKnowledge:
     embedder: Embedder
     agents: CustomerAgents
     check: Check
+    vectors: ChromaManager
 
 
 @asynccontextmanager
@@ -79,7 +80,7 @@ async def running_knowledge(
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
         agents = await open_customer_agents(stack, settings, index, embedder, chat, clock, dice, metrics, model)
         _load_ahead(stack, embedder)
-        yield RunningKnowledge(database, index, ingestion, embedder, agents, _check(index))
+        yield RunningKnowledge(database, index, ingestion, embedder, agents, _check(index), vectors)
 
 
 def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:

@@ -20,6 +20,7 @@ class Metrics:
         self._delivery()
         self._database()
         self._knowledge()
+        self._backups()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"concierge_{name}", text, labels, registry=self.registry)
@@ -84,3 +85,8 @@ class Metrics:
         self.chunks_failed = self._counter("chunks_failed_total", "Chunks that could not be embedded or indexed")
         self.searches = self._counter("searches_total", "Searches by the legs that answered", "legs")
         self.search_seconds = self._histogram("search_seconds", "One search by leg", "leg")
+
+    def _backups(self) -> None:
+        self.backups = self._counter("backups_total", "Backups by how they ended", "outcome")
+        self.backup_seconds = self._histogram("backup_seconds", "One backup", buckets=LONG_SECONDS)
+        self.last_backup = self._gauge("last_backup_timestamp_seconds", "When the newest known snapshot was made")

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from bot.api.backups import BackupOut, BackupPage, BackupRequest, get_backup, list_backups, make_backup
 from bot.api.bodies import AskRequest, SearchRequest
 from bot.api.documents import delete_document, get_document, list_documents, upload
 from bot.api.knowledge_schemas import KnowledgeSettingsOut, KnowledgeSettingsRequest
@@ -19,6 +20,7 @@ V1 = "/api/v1"
 BUSINESS = f"{V1}/businesses/{{business}}"
 DOCUMENTS = f"{BUSINESS}/documents"
 SETTINGS = f"{BUSINESS}/knowledge-settings"
+BACKUPS = f"{V1}/backups"
 
 KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
     (
@@ -42,5 +44,38 @@ KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
             "PATCH", SETTINGS, "Change that; null is the default.", KnowledgeSettingsOut, takes=KnowledgeSettingsRequest
         ),
         patch_knowledge_settings,
+    ),
+    (
+        Described(
+            "POST",
+            BACKUPS,
+            "Begin a snapshot of all data.",
+            BackupOut,
+            status=HTTPStatus.ACCEPTED,
+            takes=BackupRequest,
+            refusals=(HTTPStatus.CONFLICT,),
+        ),
+        make_backup,
+    ),
+    (
+        Described(
+            "GET",
+            BACKUPS,
+            "List snapshots and recent backups.",
+            BackupPage,
+            paged=True,
+            refusals=(HTTPStatus.SERVICE_UNAVAILABLE,),
+        ),
+        list_backups,
+    ),
+    (
+        Described(
+            "GET",
+            f"{BACKUPS}/{{id}}",
+            "Look at a backup.",
+            BackupOut,
+            refusals=(HTTPStatus.SERVICE_UNAVAILABLE,),
+        ),
+        get_backup,
     ),
 )
