@@ -2,10 +2,6 @@
 
 A server process has one ChromaManager, shared by all that search or index. Writes go one after another, in slices,
 in turn between businesses; queries go before waiting writes.
-
-VectorStoreError
-├── VectorStoreUnavailableError   away, being started, locked, or damaged: search on without it, try again later
-└── VectorStoreRequestError       the request itself was refused; trying again does not help
 """
 
 import asyncio
@@ -28,6 +24,13 @@ from vectorstore.chroma_server import ChromaServer, ServerOptions
 from vectorstore.chroma_store import PAGE, StoreFaultError
 from vectorstore.collection import Collection
 from vectorstore.frames import Vectors, pack_vectors
+from vectorstore.store_errors import (
+    MissingCollectionError,
+    VectorStoreError,
+    VectorStoreRequestError,
+    VectorStoreUnavailableError,
+    error_of,
+)
 from vectorstore.store_link import StoreLink
 from vectorstore.store_queue import Job, StoreQueue
 from vectorstore.threadsafe_manager import ThreadsafeManager
@@ -43,26 +46,11 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+NOBODY = ""
 SLICE = 128
 SMALLEST_SLICE = 16
 SLICE_SECONDS = 0.040
 RETRIED = frozenset({"reopen", "gone", "lost"})
-
-
-class VectorStoreError(Exception):
-    """Something went wrong with the vector store."""
-
-
-class VectorStoreUnavailableError(VectorStoreError):
-    """The store did not do it now. `damaged` tells that its files are not to be trusted any more."""
-
-    def __init__(self, message: str, *, damaged: bool = False) -> None:
-        super().__init__(message)
-        self.damaged = damaged
-
-
-class VectorStoreRequestError(VectorStoreError):
-    """The store refused the request, for example vectors of another dimension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +171,13 @@ class ChromaManager:
         """Call `listener` (in the loop) whenever the store came, went, or was opened anew."""
         self._listeners.append(listener)
 
-    async def add(self, collection: Collection, ids: Sequence[str], vectors: Vectors) -> None:
-        """Add or replace vectors of shape (len(ids), dimension), in slices with queries and others between them."""
+    async def add(
+        self, collection: Collection, ids: Sequence[str], vectors: Vectors, *, background: bool = False
+    ) -> None:
+        """Add or replace vectors of shape (len(ids), dimension), in slices with queries and others between them.
+
+        In the `background` it takes turns with all businesses as one of its own, also for a business that waits.
+        """
         start = 0
         while start < len(ids):
             end = start + self._slice
@@ -196,7 +189,7 @@ class ChromaManager:
                 "ids": list(ids[start:end]),
                 "dimension": int(vectors.shape[1]),
             }
-            await self._call("add", collection, header, pack_vectors(part))
+            await self._call("add", collection, header, pack_vectors(part), background=background)
             start = end
 
     async def query(self, collection: Collection, vector: Vectors, limit: int) -> list[tuple[str, float]]:
@@ -210,7 +203,7 @@ class ChromaManager:
         header = {"action": "query", "collection": collection.name, "limit": limit, "dimension": int(row.shape[1])}
         try:
             found = await self._call("query", collection, header, pack_vectors(row))
-        except _MissingCollectionError:
+        except MissingCollectionError:
             return []
         return [(key, similarity) for key, similarity in found]
 
@@ -220,7 +213,7 @@ class ChromaManager:
             part = list(ids[start : start + SLICE])
             try:
                 await self._call("delete", collection, {"action": "delete", "ids": part})
-            except _MissingCollectionError:
+            except MissingCollectionError:
                 return
 
     async def ids(self, collection: Collection) -> set[str]:
@@ -230,7 +223,7 @@ class ChromaManager:
         while True:
             try:
                 page = await self._call("ids", collection, {"action": "ids", "offset": offset})
-            except _MissingCollectionError:
+            except MissingCollectionError:
                 return found
             found.update(page)
             offset += len(page)
@@ -241,14 +234,14 @@ class ChromaManager:
         """How many vectors; 0 without such a collection."""
         try:
             return int(await self._call("count", collection, {"action": "count"}))
-        except _MissingCollectionError:
+        except MissingCollectionError:
             return 0
 
     async def drop(self, collection: Collection) -> None:
         """Remove a collection, if there is one."""
         try:
             await self._call("drop", collection, {"action": "drop"})
-        except _MissingCollectionError:
+        except MissingCollectionError:
             return
 
     async def collections(self) -> list[str]:
@@ -265,7 +258,7 @@ class ChromaManager:
         """What a collection says of itself (`embedder`, `dimension`); None without such a collection."""
         try:
             about: dict[str, Any] = await self._call("describe", collection, {"action": "describe"})
-        except _MissingCollectionError:
+        except MissingCollectionError:
             return None
         return about
 
@@ -278,7 +271,7 @@ class ChromaManager:
         try:
             await self._link.erase()
         except StoreFaultError as fault:
-            raise _error_of(fault) from fault
+            raise error_of(fault) from fault
 
     @asynccontextmanager
     async def closed(self) -> AsyncIterator[None]:
@@ -286,10 +279,18 @@ class ChromaManager:
         async with self._link.closed():
             yield
 
-    async def _call(self, kind: str, collection: Collection | None, header: dict[str, Any], body: bytes = b"") -> Any:
+    async def _call(
+        self,
+        kind: str,
+        collection: Collection | None,
+        header: dict[str, Any],
+        body: bytes = b"",
+        *,
+        background: bool = False,
+    ) -> Any:
         if collection is not None:
             header.setdefault("collection", collection.name)
-        business = collection.business_id if collection else ""
+        business = collection.business_id if collection and not background else NOBODY
         if self._link.trouble and not self.ready:
             # It was looked for and not found: nobody need wait to learn that.
             raise VectorStoreUnavailableError(self._link.trouble)
@@ -300,7 +301,7 @@ class ChromaManager:
         except TimeoutError as error:
             raise VectorStoreUnavailableError(f"{kind} took longer than {seconds:g} s") from error
         except StoreFaultError as fault:
-            raise _error_of(fault) from fault
+            raise error_of(fault) from fault
 
     def _seconds(self, kind: str, header: dict[str, Any]) -> float:
         usual = self._options.query_seconds if kind == "query" else self._options.call_seconds
@@ -381,15 +382,3 @@ class ChromaManager:
         self._server.cancel()
         await asyncio.wait([self._server])
         await self._link.close()
-
-
-class _MissingCollectionError(VectorStoreError):
-    """There is no such collection."""
-
-
-def _error_of(fault: StoreFaultError) -> VectorStoreError:
-    if fault.cause == "missing":
-        return _MissingCollectionError(str(fault))
-    if fault.cause == "refused":
-        return VectorStoreRequestError(str(fault))
-    return VectorStoreUnavailableError(str(fault), damaged=fault.cause == "damaged")

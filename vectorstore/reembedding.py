@@ -1,39 +1,63 @@
 """Embeds what another embedder has embedded before: the vectors go to knowledge.db, the index is filled from there."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
 from database.chunks import embedded_text
 from database.document_chunks import ChunkVector, chunks_without_vector
 from database.engine import Database
-from database.other_embedders import add_live_vectors, embedded_by
+from database.other_embedders import add_live_vectors
 from database.records import Chunk
-from vectorstore.embedders import Embedder
+from vectorstore.embedders import Embedder, EmbeddingError
+from vectorstore.frames import Vectors
 
 logger = logging.getLogger(__name__)
 
 # A unit of so many rows keeps the writer for a few milliseconds.
 SLICE = 64
+PLAIN = "Hello"
+
+Stored = Callable[[Sequence[Chunk], Vectors], Awaitable[None]]
 
 
-async def embed_anew(knowledge: Database, embedder: Embedder, version_ids: Sequence[str]) -> None:
-    """Embed these versions, as far as this embedder has not seen them: what was cut off goes on where it was.
+async def embed_anew(knowledge: Database, embedder: Embedder, version_id: str, stored: Stored | None = None) -> int:
+    """Embed a version, as far as this embedder has not seen it: what was cut off goes on where it was.
 
-    Raises EmbeddingError; what is done by then stays.
+    `stored` is told of each slice. How many chunks it cannot embed; raises EmbeddingError when it embeds nothing at
+    all, and what is done by then stays.
     """
-    logger.info("%d documents are embedded anew, by %s", len(version_ids), embedder.name)
-    for version_id in version_ids:
-        after = -1
-        while chunks := await knowledge.read(chunks_without_vector(version_id, embedder.name, after, SLICE)):
-            await knowledge.write(add_live_vectors(embedder.name, await _vectors(embedder, chunks)))
-            after = chunks[-1].ordinal
-        await knowledge.write(embedded_by(version_id, embedder.name))
-    logger.info("%d documents have been embedded anew", len(version_ids))
+    after, lacking = -1, 0
+    while chunks := await knowledge.read(chunks_without_vector(version_id, embedder.name, after, SLICE)):
+        good, vectors = await embed_what_can_be(embedder, chunks)
+        await knowledge.write(add_live_vectors(embedder.name, chunk_vectors(good, vectors)))
+        if stored is not None:
+            await stored(good, vectors)
+        lacking += len(chunks) - len(good)
+        after = chunks[-1].ordinal
+    if lacking:
+        logger.warning("%d chunks of version %s cannot be embedded by %s", lacking, version_id, embedder.name)
+    return lacking
 
 
-async def _vectors(embedder: Embedder, chunks: list[Chunk]) -> list[ChunkVector]:
-    vectors = await embedder.embed([embedded_text(chunk.heading, chunk.text) for chunk in chunks])
+async def embed_what_can_be(embedder: Embedder, chunks: Sequence[Chunk]) -> tuple[list[Chunk], Vectors]:
+    """Those chunks that the embedder takes, and their vectors. Raises EmbeddingError when it takes nothing now."""
+    try:
+        return list(chunks), await embedder.embed([embedded_text(chunk.heading, chunk.text) for chunk in chunks])
+    except EmbeddingError:
+        await embedder.embed([PLAIN])  # an embedder that is away says nothing against the chunks
+    if len(chunks) == 1:
+        return [], np.empty((0, 0), np.float32)
+    half = len(chunks) // 2
+    parts = [await embed_what_can_be(embedder, part) for part in (chunks[:half], chunks[half:])]
+    vectors = [rows for good, rows in parts if good]
+    return [chunk for good, _ in parts for chunk in good], (
+        np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
+    )
+
+
+def chunk_vectors(chunks: Sequence[Chunk], vectors: Vectors) -> list[ChunkVector]:
+    """As they are stored."""
     rows = zip(chunks, np.asarray(vectors, dtype="<f4"), strict=True)
     return [ChunkVector(chunk.id, vector.tobytes()) for chunk, vector in rows]

@@ -27,6 +27,8 @@ ALTER TABLE versions ADD COLUMN live_at INTEGER;
 ALTER TABLE versions ADD COLUMN chunks_count INTEGER;
 ALTER TABLE versions ADD COLUMN error_message TEXT;
 ALTER TABLE versions ADD COLUMN origin INTEGER;
+-- an embedder that is to take over and has embedded all of it, too
+ALTER TABLE versions ADD COLUMN embedded_too TEXT;
 -- an old version that is kept for a roll-back: its chunks have left both indexes
 ALTER TABLE versions ADD COLUMN shelved_at INTEGER;
 -- what a business keeps on disk; a version whose file was refused has no sum
