@@ -17,6 +17,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, cast
 
+from vectorstore.chroma_leftovers import remove_leftovers
 from vectorstore.chroma_store import ChromaStore, StoreFaultError, fault_of
 from vectorstore.frames import Header, encode, read_blocking, unpack_vectors
 
@@ -103,6 +104,7 @@ def main(directory: Path, descriptor: int, parent: int) -> None:
     child = ChromaChild(ChromaStore(directory), connection)
     threading.Thread(target=watch_parent, args=(connection, parent, child.idle), daemon=True).start()
     hold_directory(directory)
+    remove_leftovers(directory)
     child.serve()
 
 

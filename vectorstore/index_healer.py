@@ -137,7 +137,7 @@ class IndexHealer:
             except Exception as error:
                 failures += 1
                 self._trouble = f"the indexes are being repaired: {type(error).__name__}"
-                logger.warning("repair %d failed: %s", failures, error, exc_info=not _expected(error))
+                logger.warning("repair %d failed: %s", failures, error, exc_info=not is_expected(error))
                 longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 16), LONGEST_PAUSE_SECONDS)
                 self._wanted.set()
                 await self._clock.sleep(self._dice.uniform(0.5, 1.0) * longest)
@@ -209,5 +209,6 @@ class IndexHealer:
             logger.info("%d documents have been embedded anew", len(versions))
 
 
-def _expected(error: Exception) -> bool:
+def is_expected(error: Exception) -> bool:
+    """Whether it says no more than that something is away or broken, which whoever reads the log understands."""
     return isinstance(error, LexicalError | EmbeddingError | VectorStoreError | OSError)
