@@ -3,6 +3,9 @@
 A chunk ends where a heading begins, where a page ends, or when it has reached its aim. Only a paragraph that is
 longer than a chunk may be is cut: between sentences, else between words, and inside a "word" only when it alone
 is too long or its script has no spaces.
+
+Sizes are in characters, where one of a dense script (Chinese, Japanese, Korean, Thai, …) counts twice: it says more,
+and is a token or two to an embedder, while four Latin letters are one.
 """
 
 import itertools
@@ -13,14 +16,20 @@ from dataclasses import dataclass
 
 from services.document_blocks import Block, BlockKind, clean
 
-CHUNKER = "structure-1"
+CHUNKER = "structure-2"
 MAX_CHARACTERS = 1_200
-AIM_CHARACTERS = 800
-# A page that has less than this is not worth a chunk of its own.
-_PAGE_CHARACTERS = 200
+MIN_CHARACTERS = 200
+# Of the most that a chunk may hold: where it ends when nothing else ends it.
+AIM_SHARE = 2 / 3
+# A page that has less than this share is not worth a chunk of its own.
+_PAGE_SHARE = 1 / 6
 _HEADING_CHARACTERS = 300
 _HEADING_PART_CHARACTERS = 120
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|(?<=[।؟۔])\s*|\n+")  # noqa: RUF001 - other scripts' ends
+_DENSE = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u303f\u3040-\u30ff\u3130-\u318f"
+    "\u3400-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
+)
 _ENDS_SENTENCE = re.compile(r"[.!?…:;。！？।؟۔][\"'”’»)\]]*$")  # noqa: RUF001 - the same
 
 
@@ -33,9 +42,12 @@ class ChunkDraft:
     page: int | None = None
 
 
-def chunks_of(blocks: Iterable[Block]) -> Iterator[ChunkDraft]:
-    """The chunks of a document, in its order. Nothing of the text is lost: a heading over nothing becomes text."""
-    cutter = _Cutter()
+def chunks_of(blocks: Iterable[Block], most: int = MAX_CHARACTERS) -> Iterator[ChunkDraft]:
+    """The chunks of a document, in its order, none larger than `most` (at most MAX_CHARACTERS).
+
+    Nothing of the text is lost: a heading over nothing becomes text.
+    """
+    cutter = _Cutter(_Sizes(min(max(most, MIN_CHARACTERS), MAX_CHARACTERS)))
     for block in blocks:
         text = clean(block.text)
         if text:
@@ -43,10 +55,35 @@ def chunks_of(blocks: Iterable[Block]) -> Iterator[ChunkDraft]:
     yield from cutter.end()
 
 
+def size_of(text: str) -> int:
+    """In characters; those of dense scripts count twice."""
+    return len(text) if text.isascii() else len(text) + len(_DENSE.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """What a chunk may hold, and what follows from it."""
+
+    most: int
+
+    @property
+    def aim(self) -> int:
+        return int(self.most * AIM_SHARE)
+
+    @property
+    def page(self) -> int:
+        return int(self.most * _PAGE_SHARE)
+
+    def room_for(self, piece: Block) -> int:
+        # Rows and items stay with what introduces them as long as they may; paragraphs stop at the aim.
+        return self.most if piece.kind in {BlockKind.ROW, BlockKind.ITEM} else self.aim
+
+
 class _Cutter:
     """Where we are in a document: the headings above, and the parts of the chunk that is being filled."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: _Sizes) -> None:
+        self._sizes = sizes
         self._headings: list[tuple[int, str]] = []
         self._pending: Block | None = None
         self._parts: list[Block] = []
@@ -88,8 +125,8 @@ class _Cutter:
             self._header_row = None
         if self._page_ends(block):
             yield from self._flush()
-        for piece in _pieces(block):
-            if self._length and self._length + len(piece.text) + 2 > _room_for(piece):
+        for piece in _pieces(block, self._sizes):
+            if self._length and self._length + size_of(piece.text) + 2 > self._sizes.room_for(piece):
                 yield from self._turn_over(piece)
             self._add(piece)
 
@@ -97,24 +134,27 @@ class _Cutter:
         """Close the chunk; a line that introduces what follows goes with it, and so does a table's first row."""
         last = self._parts[-1]
         introduces = last.text.endswith((":", "：")) and len(self._parts) > 1  # noqa: RUF001 - the colon of Chinese
-        if introduces and len(last.text) + len(piece.text) + 2 <= MAX_CHARACTERS:
+        if introduces and size_of(last.text) + size_of(piece.text) + 2 <= self._sizes.most:
             self._parts.pop()
             yield from self._flush()
             self._add(last)
             return
         header = self._header_row
         yield from self._flush()
-        if header is not None and piece.kind is BlockKind.ROW and len(header.text) + len(piece.text) < MAX_CHARACTERS:
+        if header is not None and piece.kind is BlockKind.ROW and self._fit_together(header, piece):
             self._add(header)
+
+    def _fit_together(self, header: Block, row: Block) -> bool:
+        return size_of(header.text) + size_of(row.text) < self._sizes.most
 
     def _page_ends(self, block: Block) -> bool:
         if not self._parts or block.page is None or block.page == self._parts[-1].page:
             return False
         continues = not _ENDS_SENTENCE.search(self._parts[-1].text) and block.text[:1].islower()
-        return self._length >= _PAGE_CHARACTERS and not continues
+        return self._length >= self._sizes.page and not continues
 
     def _add(self, block: Block) -> None:
-        self._length += len(block.text) + (2 if self._parts else 0)
+        self._length += size_of(block.text) + (2 if self._parts else 0)
         self._parts.append(block)
 
     def _flush(self) -> Iterator[ChunkDraft]:
@@ -126,11 +166,6 @@ class _Cutter:
     def _path(self) -> str | None:
         path = " > ".join(text.replace("\n", " ")[:_HEADING_PART_CHARACTERS] for _, text in self._headings)
         return path[-_HEADING_CHARACTERS:] or None
-
-
-def _room_for(piece: Block) -> int:
-    # Rows and items stay with what introduces them as long as they may; paragraphs stop at the aim.
-    return MAX_CHARACTERS if piece.kind in {BlockKind.ROW, BlockKind.ITEM} else AIM_CHARACTERS
 
 
 def _as_paragraph(block: Block) -> Block:
@@ -156,49 +191,58 @@ def _between(before: Block, part: Block) -> str:
     return "\n\n"
 
 
-def _pieces(block: Block) -> list[Block]:
-    """The block itself, or its sentences gathered into pieces of about equal length that fit."""
-    if len(block.text) <= MAX_CHARACTERS:
+def _pieces(block: Block, sizes: _Sizes) -> list[Block]:
+    """The block itself, or its sentences gathered into pieces of about equal size that fit."""
+    size = size_of(block.text)
+    if size <= sizes.most:
         return [block]
-    count = -(-len(block.text) // AIM_CHARACTERS)
-    texts = _gathered(_sentences(block.text), len(block.text) / count)
+    count = -(-size // sizes.aim)
+    texts = _gathered(_sentences(block.text, sizes), size / count, sizes.most)
     return [Block(block.kind, text, block.level, block.page) for text in texts]
 
 
-def _sentences(text: str) -> Iterator[str]:
-    """Sentences with the white space after them, none longer than a chunk may be."""
+def _sentences(text: str, sizes: _Sizes) -> Iterator[str]:
+    """Sentences with the white space after them, none larger than a chunk may be."""
     start = 0
     for found in _SENTENCE_END.finditer(text):
         if found.end() > start:
-            yield from _fitting(text[start : found.end()])
+            yield from _fitting(text[start : found.end()], sizes)
             start = found.end()
     if start < len(text):
-        yield from _fitting(text[start:])
+        yield from _fitting(text[start:], sizes)
 
 
-def _gathered(sentences: Iterator[str], aim: float) -> Iterator[str]:
+def _gathered(sentences: Iterator[str], aim: float, most: int) -> Iterator[str]:
     """Sentences put together, each piece ending as near as can be to a multiple of `aim`."""
     gathered = ""
-    given = 0
+    length = given = 0
     border = aim
     for sentence in sentences:
-        over = given + len(gathered) + len(sentence) / 2 > border
-        if gathered and (over or len(gathered) + len(sentence) > MAX_CHARACTERS):
+        size = size_of(sentence)
+        over = given + length + size / 2 > border
+        if gathered and (over or length + size > most):
             if gathered.strip():
                 yield gathered.strip()
-            given += len(gathered)
+            given += length
             border = max(border + aim, given + aim / 2)
-            gathered = ""
+            gathered, length = "", 0
         gathered += sentence
+        length += size
     if gathered.strip():
         yield gathered.strip()
 
 
-def _fitting(sentence: str) -> Iterator[str]:
+def _fitting(sentence: str, sizes: _Sizes) -> Iterator[str]:
     """The sentence, cut at spaces when it is too long, and between characters when a word alone is."""
+    # One dense character makes all count twice: simple, and never too large.
+    dense = size_of(sentence) > len(sentence)
+    most, step = (sizes.most // 2, sizes.aim // 2) if dense else (sizes.most, sizes.aim)
+    if size_of(sentence) <= sizes.most:
+        yield sentence
+        return
     start = 0
-    while len(sentence) - start > MAX_CHARACTERS:
-        limit = start + AIM_CHARACTERS
+    while len(sentence) - start > most:
+        limit = start + step
         end = max(sentence.rfind(" ", start + 1, limit), sentence.rfind("\n", start + 1, limit)) + 1
         if not end:
             end = limit

@@ -18,7 +18,10 @@ class BlockKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One piece. `level` is 1..6 for headings; `page` counts from 1, where the format has pages."""
+    """One piece. `level` is 1..6 for headings, less for the names of documents in a document.
+
+    `page` counts from 1, where the format has pages, sheets or slides.
+    """
 
     kind: BlockKind
     text: str

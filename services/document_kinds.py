@@ -1,9 +1,9 @@
 """Which kind of document a file is: told from its content, compared with its name."""
 
 import re
-import zipfile
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
 
 from services.document_errors import (
     DAMAGED,
@@ -15,6 +15,15 @@ from services.document_errors import (
     mislabelled,
     unsupported,
 )
+from services.file_signatures import (
+    MAGIC,
+    OLE,
+    is_pdf,
+    looks_like_text,
+    ole_names,
+    zip_mimetype,
+    zip_names,
+)
 
 
 class DocumentKind(StrEnum):
@@ -22,21 +31,91 @@ class DocumentKind(StrEnum):
 
     PDF = "application/pdf"
     WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+    WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    OLD_WORD = "application/msword"
+    OLD_SLIDES = "application/vnd.ms-powerpoint"
+    OLD_WORKBOOK = "application/vnd.ms-excel"
+    OUTLOOK = "application/vnd.ms-outlook"
+    OPEN_TEXT = "application/vnd.oasis.opendocument.text"
+    OPEN_WORKBOOK = "application/vnd.oasis.opendocument.spreadsheet"
+    OPEN_SLIDES = "application/vnd.oasis.opendocument.presentation"
+    EBOOK = "application/epub+zip"
+    RICH_TEXT = "application/rtf"
+    ZIP = "application/zip"
+    MAIL = "message/rfc822"
+    CSV = "text/csv"
+    JSON = "application/json"
+    NOTEBOOK = "application/x-ipynb+json"
+    XML = "application/xml"
     HTML = "text/html"
     MARKDOWN = "text/markdown"
     TEXT = "text/plain"
+    PNG = "image/png"
+    JPEG = "image/jpeg"
+    TIFF = "image/tiff"
 
+
+PICTURES = frozenset({DocumentKind.PNG, DocumentKind.JPEG, DocumentKind.TIFF})
+WORKBOOKS = frozenset({DocumentKind.WORKBOOK, DocumentKind.OLD_WORKBOOK, DocumentKind.OPEN_WORKBOOK})
 
 _NAMES = {
     DocumentKind.PDF: "a PDF",
     DocumentKind.WORD: "a Word document (.docx)",
+    DocumentKind.SLIDES: "a PowerPoint presentation (.pptx)",
+    DocumentKind.WORKBOOK: "an Excel workbook (.xlsx)",
+    DocumentKind.OLD_WORD: "a Word document (.doc)",
+    DocumentKind.OLD_SLIDES: "a PowerPoint presentation (.ppt)",
+    DocumentKind.OLD_WORKBOOK: "an Excel workbook (.xls)",
+    DocumentKind.OUTLOOK: "an Outlook message (.msg)",
+    DocumentKind.OPEN_TEXT: "an OpenDocument text (.odt)",
+    DocumentKind.OPEN_WORKBOOK: "an OpenDocument table (.ods)",
+    DocumentKind.OPEN_SLIDES: "an OpenDocument presentation (.odp)",
+    DocumentKind.EBOOK: "an e-book (EPUB)",
+    DocumentKind.RICH_TEXT: "rich text (.rtf)",
+    DocumentKind.ZIP: "an archive (zip)",
     DocumentKind.HTML: "a web page (HTML)",
-    DocumentKind.MARKDOWN: "text",
-    DocumentKind.TEXT: "text",
+    DocumentKind.PNG: "a PNG picture",
+    DocumentKind.JPEG: "a JPEG picture",
+    DocumentKind.TIFF: "a TIFF picture",
 }
 _BY_SUFFIX = {
     ".pdf": DocumentKind.PDF,
     ".docx": DocumentKind.WORD,
+    ".docm": DocumentKind.WORD,
+    ".dotx": DocumentKind.WORD,
+    ".doc": DocumentKind.OLD_WORD,
+    ".dot": DocumentKind.OLD_WORD,
+    ".odt": DocumentKind.OPEN_TEXT,
+    ".rtf": DocumentKind.RICH_TEXT,
+    ".pptx": DocumentKind.SLIDES,
+    ".pptm": DocumentKind.SLIDES,
+    ".ppsx": DocumentKind.SLIDES,
+    ".ppt": DocumentKind.OLD_SLIDES,
+    ".pps": DocumentKind.OLD_SLIDES,
+    ".odp": DocumentKind.OPEN_SLIDES,
+    ".xlsx": DocumentKind.WORKBOOK,
+    ".xlsm": DocumentKind.WORKBOOK,
+    ".xls": DocumentKind.OLD_WORKBOOK,
+    ".ods": DocumentKind.OPEN_WORKBOOK,
+    ".msg": DocumentKind.OUTLOOK,
+    ".epub": DocumentKind.EBOOK,
+    ".zip": DocumentKind.ZIP,
+    ".png": DocumentKind.PNG,
+    ".jpg": DocumentKind.JPEG,
+    ".jpeg": DocumentKind.JPEG,
+    ".tif": DocumentKind.TIFF,
+    ".tiff": DocumentKind.TIFF,
+    ".eml": DocumentKind.MAIL,
+    ".csv": DocumentKind.CSV,
+    ".tsv": DocumentKind.CSV,
+    ".json": DocumentKind.JSON,
+    ".jsonl": DocumentKind.JSON,
+    ".ndjson": DocumentKind.JSON,
+    ".ipynb": DocumentKind.NOTEBOOK,
+    ".xml": DocumentKind.XML,
+    ".rss": DocumentKind.XML,
+    ".atom": DocumentKind.XML,
     ".html": DocumentKind.HTML,
     ".htm": DocumentKind.HTML,
     ".xhtml": DocumentKind.HTML,
@@ -45,166 +124,153 @@ _BY_SUFFIX = {
     ".txt": DocumentKind.TEXT,
     ".text": DocumentKind.TEXT,
 }
-# Names that promise a document that we read: what a folder is searched for.
-DOCUMENT_SUFFIXES = frozenset(_BY_SUFFIX)
-_TEXTS = frozenset({DocumentKind.HTML, DocumentKind.MARKDOWN, DocumentKind.TEXT})
-# Names that promise something which is not text: text behind them is a mistake, not a document.
-_NEVER_TEXT = frozenset(
+# Names that promise a document that we read: what a folder is searched for. Its pictures are seldom documents.
+DOCUMENT_SUFFIXES = frozenset(suffix for suffix, kind in _BY_SUFFIX.items() if kind not in PICTURES)
+_TEXTS = frozenset(
     {
-        ".doc",
-        ".xls",
-        ".xlsx",
-        ".ppt",
-        ".pptx",
-        ".odt",
-        ".ods",
-        ".odp",
-        ".epub",
-        ".rtf",
-        ".zip",
-        ".gz",
-        ".7z",
-        ".rar",
-        ".exe",
-        ".dll",
-        ".iso",
-        ".msg",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".gif",
-        ".bmp",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".heic",
-        ".mp3",
-        ".mp4",
-        ".m4a",
-        ".mov",
-        ".avi",
-        ".wav",
-        ".ogg",
-        ".webm",
+        DocumentKind.MAIL,
+        DocumentKind.CSV,
+        DocumentKind.JSON,
+        DocumentKind.NOTEBOOK,
+        DocumentKind.XML,
+        DocumentKind.HTML,
+        DocumentKind.MARKDOWN,
+        DocumentKind.TEXT,
     }
 )
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF87a", "a GIF picture"),
-    (b"GIF89a", "a GIF picture"),
-    (b"BM", "a picture"),
-    (b"II*\x00", "a TIFF picture"),
-    (b"MM\x00*", "a TIFF picture"),
-    (b"RIFF", "a sound, a film or a picture"),
-    (b"ID3", "a sound"),
-    (b"OggS", "a sound or a film"),
-    (b"\x1f\x8b", "a compressed archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a compressed archive"),
-    (b"Rar!", "a compressed archive"),
-    (b"MZ", "a program"),
-    (b"\x7fELF", "a program"),
-    (b"SQLite format 3\x00", "a database"),
+# Programs save one under the other's name, and the office programs open either: no reason to refuse a file.
+_FAMILIES = (
+    frozenset({DocumentKind.WORD, DocumentKind.OLD_WORD, DocumentKind.OPEN_TEXT, DocumentKind.RICH_TEXT}),
+    WORKBOOKS,
+    frozenset({DocumentKind.SLIDES, DocumentKind.OLD_SLIDES, DocumentKind.OPEN_SLIDES}),
+    PICTURES,
 )
-_ZIP_CONTENTS = (
-    ("xl/workbook.xml", "an Excel workbook"),
-    ("ppt/presentation.xml", "a PowerPoint presentation"),
-    ("META-INF/container.xml", "an e-book (EPUB)"),
-    ("content.xml", "an OpenDocument file"),
+# Names that promise something which is neither text nor any kind of ours: text behind them is a mistake.
+_NEVER_TEXT = frozenset(
+    {".gz", ".7z", ".rar", ".exe", ".dll", ".iso", ".gif", ".bmp", ".webp", ".heic"}
+    | {".mp3", ".mp4", ".m4a", ".mov", ".avi", ".wav", ".ogg", ".webm"}
+)
+_PICTURE_KINDS = {f"a {kind.name} picture": kind for kind in PICTURES}
+_ZIP_MEMBERS = (
+    ("word/document.xml", DocumentKind.WORD),
+    ("xl/workbook.xml", DocumentKind.WORKBOOK),
+    ("ppt/presentation.xml", DocumentKind.SLIDES),
+    ("META-INF/container.xml", DocumentKind.EBOOK),
+)
+_OLE_STREAMS = (
+    ("WordDocument", DocumentKind.OLD_WORD),
+    ("Workbook", DocumentKind.OLD_WORKBOOK),
+    ("Book", DocumentKind.OLD_WORKBOOK),
+    ("PowerPoint Document", DocumentKind.OLD_SLIDES),
+    ("__properties_version1.0", DocumentKind.OUTLOOK),
 )
 _SAMPLE_BYTES = 64 * 1024
-_PDF_WITHIN = 1024
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_CONTROL_SHARE = 0.005
+_RICH_TEXT = b"{\\rtf"
 _HTML_START = re.compile(
     rb"\s*(<!--.*?-->\s*)*(<\?xml[^>]*>\s*)?<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
+_HTML_TABLE = re.compile(rb"\s*<(table|meta|style)\b", re.IGNORECASE)
+# RFC 5322 asks for a sender and a date; what a mail server wrote comes before them.
+_MAIL_HEADER = re.compile(rb"(?im)^(from|date|subject|received|message-id|mime-version|return-path):")
+_MAIL_HEADERS = 3
+_XML_START = re.compile(rb"\s*<\?xml\b")
+_JSON_START = re.compile(rb"\s*[\[{]\s*[\"\[{]")
 
 
-def kind_of(path: Path, filename: str) -> DocumentKind:
-    """The kind of the file at `path` that its owner calls `filename`.
+def kind_of(path: Path, filename: str, *, pictures: bool = False) -> DocumentKind:
+    """The kind of the file at `path` that its owner calls `filename`; pictures are a kind only where we read them.
 
     Raises UnreadableDocumentError for what is empty, locked, not readable by us, or not what its name says.
     """
     with path.open("rb") as file:
-        sample = file.read(_SAMPLE_BYTES)
+        return kind_of_file(file, filename, pictures=pictures)
+
+
+def kind_of_file(file: BinaryIO, filename: str, *, pictures: bool = False) -> DocumentKind:
+    """As `kind_of`, of an open file."""
+    file.seek(0)
+    sample = file.read(_SAMPLE_BYTES)
     if not sample:
         raise UnreadableDocumentError(EMPTY)
     suffix = Path(filename).suffix.lower()
-    kind = _binary_kind(path, sample, suffix)
+    kind = _binary_kind(file, sample, suffix)
     if kind is None:
         return _text_kind(sample, suffix)
-    if suffix in _BY_SUFFIX and _BY_SUFFIX[suffix] is not kind:
+    promised = _BY_SUFFIX.get(suffix, kind)
+    if promised is not kind and not any({promised, kind} <= family for family in _FAMILIES):
         raise UnreadableDocumentError(mislabelled(suffix, _NAMES[kind]))
+    if kind in PICTURES and not pictures:
+        raise UnreadableDocumentError(unsupported(_NAMES[kind]))
     return kind
 
 
-def _binary_kind(path: Path, sample: bytes, suffix: str) -> DocumentKind | None:
-    """PDF or Word; None for text. Raises for every other binary content."""
-    if b"%PDF-" in sample[:_PDF_WITHIN]:
+def _binary_kind(file: BinaryIO, sample: bytes, suffix: str) -> DocumentKind | None:
+    """A kind that its bytes betray; None for text. Raises for every other binary content."""
+    if sample.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip_kind(file)
+    if is_pdf(sample):
         return DocumentKind.PDF
-    if sample.startswith(b"PK\x03\x04"):
-        return _zip_kind(path, suffix)
-    if sample.startswith(_OLE):
-        raise UnreadableDocumentError(ENCRYPTED if _holds_encrypted_package(path) else OLD_OFFICE)
-    if _looks_like_text(sample):
+    if sample.startswith(_RICH_TEXT):
+        return DocumentKind.RICH_TEXT
+    if sample.startswith(OLE):
+        return _ole_kind(file)
+    if looks_like_text(sample):
         return None
-    for magic, name in _MAGIC:
+    for magic, name in MAGIC:
         if sample.startswith(magic):
-            raise _refused(suffix, name)
+            if name in _PICTURE_KINDS:
+                return _PICTURE_KINDS[name]
+            raise UnreadableDocumentError(mislabelled(suffix, name) if suffix in _BY_SUFFIX else unsupported(name))
     raise UnreadableDocumentError(mislabelled(suffix, "not of that kind") if suffix in _BY_SUFFIX else NOT_TEXT)
 
 
-def _zip_kind(path: Path, suffix: str) -> DocumentKind:
+def _zip_kind(file: BinaryIO) -> DocumentKind:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        names = zip_names(file)
+    except ValueError as error:
         raise UnreadableDocumentError(DAMAGED) from error
-    if "word/document.xml" in names:
-        return DocumentKind.WORD
-    for name, content in _ZIP_CONTENTS:
+    mimetype = zip_mimetype(file)
+    for kind in (DocumentKind.OPEN_TEXT, DocumentKind.OPEN_WORKBOOK, DocumentKind.OPEN_SLIDES, DocumentKind.EBOOK):
+        if mimetype.removesuffix("-template") == kind:
+            return kind
+    for name, kind in _ZIP_MEMBERS:
         if name in names:
-            raise _refused(suffix, content)
-    raise _refused(suffix, "an archive (zip)")
+            return kind
+    return DocumentKind.ZIP
 
 
-def _refused(suffix: str, content: str) -> UnreadableDocumentError:
-    if suffix in _BY_SUFFIX:
-        return UnreadableDocumentError(mislabelled(suffix, content))
-    return UnreadableDocumentError(unsupported(content))
-
-
-def _holds_encrypted_package(path: Path) -> bool:
-    """Office keeps a document with a password as a stream of this name in an OLE container (MS-OFFCRYPTO 2.3.4.4)."""
-    return "EncryptedPackage".encode("utf-16-le") in path.read_bytes()
+def _ole_kind(file: BinaryIO) -> DocumentKind:
+    names = ole_names(file)
+    # Office keeps a document with a password as a stream of this name (MS-OFFCRYPTO 2.3.4.4).
+    if "EncryptedPackage" in names:
+        raise UnreadableDocumentError(ENCRYPTED)
+    for name, kind in _OLE_STREAMS:
+        if name in names:
+            return kind
+    raise UnreadableDocumentError(OLD_OFFICE)
 
 
 def _text_kind(sample: bytes, suffix: str) -> DocumentKind:
-    kind = _BY_SUFFIX.get(suffix)
-    if kind in _TEXTS:
-        return DocumentKind.HTML if _HTML_START.match(sample) else kind
-    if kind is not None or suffix in _NEVER_TEXT:
-        raise UnreadableDocumentError(mislabelled(suffix, "text"))
-    return DocumentKind.HTML if _HTML_START.match(sample) else DocumentKind.TEXT
+    promised = _BY_SUFFIX.get(suffix)
+    page = bool(_HTML_START.match(sample))
+    if promised in {DocumentKind.OLD_WORKBOOK, DocumentKind.OLD_WORD} and (page or _HTML_TABLE.match(sample)):
+        return DocumentKind.HTML  # what shops and banks offer as "Excel": a page with a table
+    if promised is DocumentKind.OLD_WORKBOOK and b"\t" in sample.split(b"\n", 1)[0]:
+        return DocumentKind.CSV
+    if suffix in _NEVER_TEXT or (promised is not None and promised not in _TEXTS):
+        raise UnreadableDocumentError(mislabelled(suffix, "a web page (HTML)" if page else "text"))
+    if promised in {DocumentKind.MAIL, DocumentKind.CSV, DocumentKind.JSON, DocumentKind.NOTEBOOK}:
+        return promised
+    if page:
+        return DocumentKind.HTML
+    return promised or _guessed(sample)
 
 
-def _looks_like_text(sample: bytes) -> bool:
-    if sample.startswith(_BOMS) or looks_like_utf16(sample):
-        return True
-    controls = sum(sample.count(byte) for byte in range(0x20) if byte not in b"\t\n\r\f\x1b")
-    return controls <= len(sample) * _CONTROL_SHARE and b"\x00" not in sample
-
-
-def looks_like_utf16(sample: bytes) -> str | None:
-    """The encoding when every other byte of a text without byte order mark is nearly always zero."""
-    pairs = len(sample) // 2
-    if pairs < 2:  # noqa: PLR2004 - two characters are the least that show a pattern
-        return None
-    even, odd = sample[0 : pairs * 2 : 2].count(0), sample[1 : pairs * 2 : 2].count(0)
-    if odd > pairs * 0.7 and even < pairs * 0.05:
-        return "utf-16-le"
-    if even > pairs * 0.7 and odd < pairs * 0.05:
-        return "utf-16-be"
-    return None
+def _guessed(sample: bytes) -> DocumentKind:
+    """The kind of a text whose name says nothing."""
+    head = sample.split(b"\r\n\r\n", 1)[0].split(b"\n\n", 1)[0]
+    if len({found.lower() for found in _MAIL_HEADER.findall(head)}) >= _MAIL_HEADERS:
+        return DocumentKind.MAIL
+    if _XML_START.match(sample):
+        return DocumentKind.XML
+    return DocumentKind.JSON if _JSON_START.match(sample) else DocumentKind.TEXT

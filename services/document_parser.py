@@ -8,8 +8,10 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,27 +28,38 @@ Sink = Callable[[list[ChunkDraft]], Awaitable[None]]
 _LINE_BYTES = 8 * 1024 * 1024
 _ERROR_BYTES = 4_096
 _READY_SECONDS = 5.0
+_FOLDER_PREFIX = "concierge-parser-"
+_ENVIRONMENT = ("PATH", "LANG", "LD_LIBRARY_PATH", "TESSDATA_PREFIX")
 _SOURCE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class ParserLimits:
-    """What reading may cost. A child is replaced after `documents_per_child`, and ends after `idle_seconds`."""
+    """What reading may cost. A child is replaced after `documents_per_child`, and ends after `idle_seconds`.
+
+    `ocr_languages` are Tesseract's names (eng, deu); those whose data are not installed are passed over.
+    """
 
     children: int = 1
     seconds: float = 300.0
     memory_mb: int = 1024
     idle_seconds: float = 10.0
     documents_per_child: int = 100
+    ocr_languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """What was read: the kind by content, which reader, how many chunks went to the sink."""
+    """What was read: the kind by content, which reader, how many chunks went to the sink.
+
+    `dropped` chunks said nothing; `warning` names in a sentence what could not be read.
+    """
 
     mime: str
     parser: str
     chunks: int
+    dropped: int = 0
+    warning: str | None = None
 
 
 class _ChildDiedError(Exception):
@@ -69,15 +82,19 @@ class DocumentParser:
         self._idle: list[_Child] = []
         self._retiring: asyncio.Task[None] | None = None
 
-    async def parse(self, path: Path, filename: str, sink: Sink) -> ParsedDocument:
+    async def parse(
+        self, path: Path, filename: str, sink: Sink, *, chunk_characters: int | None = None
+    ) -> ParsedDocument:
         """Read the file at `path` that its owner calls `filename`; `sink` takes its chunks, in order, as they come.
 
-        Raises UnreadableDocumentError, and whatever the sink raises.
+        No chunk is larger than `chunk_characters` (at most 1,200, the default). Raises UnreadableDocumentError, and
+        whatever the sink raises.
         """
+        request = {"path": os.fspath(path), "filename": filename, "chunk_characters": chunk_characters}
         async with self._turn:
             child = await self._take()
             try:
-                parsed = await self._read(child, path, filename, sink)
+                parsed = await self._read(child, request, sink)
             except BaseException:
                 # Also after a mere refusal: what a bad file did to the process, the next one must not feel.
                 await child.kill()
@@ -98,9 +115,9 @@ class DocumentParser:
         """The children that wait for a document."""
         return [child.pid for child in self._idle]
 
-    async def _read(self, child: "_Child", path: Path, filename: str, sink: Sink) -> ParsedDocument:
+    async def _read(self, child: "_Child", request: dict[str, Any], sink: Sink) -> ParsedDocument:
         try:
-            return await child.parse(path, filename, sink, self._limits.seconds)
+            return await child.parse(request, sink, self._limits.seconds)
         except _ChildDiedError as error:
             logger.warning("the parser's process died while reading a document: %s", error)
             raise UnreadableDocumentError(TOO_MUCH_MEMORY if error.out_of_memory else DAMAGED) from error
@@ -132,8 +149,9 @@ class DocumentParser:
 class _Child:
     """One process that reads one document at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, folder: str) -> None:
         self._process = process
+        self._folder = folder
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise RuntimeError("a parser must be started with pipes")
         self._requests, self._answers, self._errors = process.stdin, process.stdout, process.stderr
@@ -143,17 +161,23 @@ class _Child:
 
     @classmethod
     async def start(cls, limits: ParserLimits) -> "_Child":
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-P", "-m", "services.parser_child"),
-            *("--memory-mb", str(limits.memory_mb), "--seconds", str(int(limits.seconds) + 1)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=_LINE_BYTES,
-            env=_environment(),
-        )
-        return cls(process)
+        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix=_FOLDER_PREFIX)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-P", "-m", "services.reading.parser_child", "--folder", folder),
+                *("--memory-mb", str(limits.memory_mb), "--seconds", str(int(limits.seconds) + 1)),
+                *("--languages", *limits.ocr_languages),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=_LINE_BYTES,
+                env=_environment(folder),
+            )
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            raise
+        return cls(process, folder)
 
     @property
     def pid(self) -> int:
@@ -173,7 +197,7 @@ class _Child:
             return False
         return True
 
-    async def parse(self, path: Path, filename: str, sink: Sink, seconds: float) -> ParsedDocument:
+    async def parse(self, request: dict[str, Any], sink: Sink, seconds: float) -> ParsedDocument:
         """Raises UnreadableDocumentError, TimeoutError, _ChildDiedError, and whatever the sink raises.
 
         Only the child's own time counts, not the sink's.
@@ -182,7 +206,7 @@ class _Child:
         self._said = b""
         left = seconds
         loop = asyncio.get_running_loop()
-        await self._ask({"path": os.fspath(path), "filename": filename})
+        await self._ask(request)
         while True:
             began = loop.time()
             answer = await asyncio.wait_for(self._answer(), left)
@@ -195,15 +219,16 @@ class _Child:
                 raise UnreadableDocumentError(answer["error"])
 
     async def kill(self) -> None:
-        """End it now, whatever it does."""
+        """End it now, whatever it does, and whatever it left."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         await asyncio.shield(self._process.wait())
         await asyncio.wait([self._listening])
         self._requests.close()
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
-    async def _ask(self, request: dict[str, str]) -> None:
+    async def _ask(self, request: dict[str, Any]) -> None:
         # A child that is dead already shows itself when we read.
         with contextlib.suppress(ConnectionError):
             self._requests.write(json.dumps(request).encode() + b"\n")
@@ -222,7 +247,14 @@ class _Child:
             self._said = (self._said + read)[:_ERROR_BYTES]
 
 
-def _environment() -> dict[str, str]:
+def _environment(folder: str) -> dict[str, str]:
     """Only what Python needs: a process that reads strangers' files must not know our secrets."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(_SOURCE), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return {
+        **kept,
+        "TMPDIR": folder,
+        "HOME": folder,
+        "PYTHONPATH": str(_SOURCE),
+        "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -30,7 +30,7 @@ BAD = {
     f"{PYPDF}/005-libreoffice-writer-password__libreoffice-writer-password.pdf": "password",
     f"{MARKITDOWN}/random.bin": "neither text nor",
     f"{MARKITDOWN}/ocr__pdf_scanned_invoice.pdf": "holds no text",
-    f"{MARKITDOWN}/test.xlsx": "Excel workbook",
+    f"{MARKITDOWN}/test_llm.jpg": "JPEG picture",
 }
 DO_NOT_KNOW = "I don't have an answer to that"
 
@@ -44,7 +44,7 @@ def file_of(path: str, name: str | None = None) -> tuple[str, bytes]:
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A server that knows the good files; the tests share it, each with customers of its own."""
     files = [file_of(path) for path in GOOD]
-    async with running_stage(tmp_path_factory.mktemp("door"), CONCIERGE_LOG_LEVEL="debug") as shown:
+    async with running_stage(tmp_path_factory.mktemp("door"), CONCIERGE_LOG_LEVEL="debug", CONCIERGE_OCR_LANGUAGES="") as shown:
         documents = await shown.upload(files)
         assert [document["status"] for document in documents] == ["ready"] * len(GOOD)
         yield shown

@@ -1,6 +1,7 @@
 """Tiny documents of our own making, as bytes."""
 
 import io
+import struct
 import zipfile
 
 _TYPES = (
@@ -63,3 +64,20 @@ def _numbered(objects: list[bytes]) -> bytes:
     content += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     content += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     return content + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, table)
+
+
+def ole_container(*streams: str) -> bytes:
+    """An OLE container whose directory names these streams, at most three; they hold nothing."""
+    free, end = 0xFFFFFFFF, 0xFFFFFFFE
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<5H", 0x3E, 3, 0xFFFE, 9, 6)
+    header += bytes(6) + struct.pack("<9I", 0, 1, 1, 0, 4096, end, 0, end, 0) + struct.pack("<109I", 0, *[free] * 108)
+    table = struct.pack("<128I", 0xFFFFFFFD, end, *[free] * 126)
+    entries = b""
+    names = ("Root Entry", *streams, "", "", "")[:4]
+    for number, name in enumerate(names):
+        right = number + 1 if 0 < number < len(streams) else free
+        length = len(name) * 2 + 2 if name else 0
+        kind = 0 if not name else 2 if number else 5
+        entry = name.encode("utf-16-le").ljust(64, b"\0") + struct.pack("<HBB", length, kind, 1)
+        entries += (entry + struct.pack("<3I", free, right, free if number else 1)).ljust(128, b"\0")
+    return header + table + entries + bytes(4096)

@@ -1,7 +1,7 @@
 """Markdown becomes plain text that keeps its structure."""
 
 from services.document_blocks import BlockKind
-from services.markdown_reader import markdown_blocks
+from services.reading.markdown_reader import markdown_blocks
 
 SAMPLE = """---
 title: Front matter

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from typing import Any
 
 from services.document_blocks import Block, BlockKind
-from services.tables import table_blocks
+from services.reading.markup_text import without_tags
+from services.reading.tables import table_blocks
 
 _PIECE_CHARACTERS = 500_000
 _FENCE = re.compile(r" {0,3}(```|~~~)")
@@ -60,7 +60,7 @@ class _Tokens:
             elif token.type in {"fence", "code_block"}:
                 yield Block(BlockKind.PARAGRAPH, token.content)
             elif token.type == "html_block":
-                yield Block(BlockKind.PARAGRAPH, _without_tags(token.content))
+                yield Block(BlockKind.PARAGRAPH, without_tags(token.content))
             elif token.type == "table_close":
                 yield from table_blocks(self._rows or [])
                 self._rows = None
@@ -118,30 +118,3 @@ def _inline_text(children: list[Any], *, keep_links: bool) -> str:
                 parts.append(f" ({address})")
             address = None
     return "".join(parts)
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - the parser's signature
-        self._hidden += tag in {"script", "style"}
-        if tag in {"p", "div", "br", "li", "tr", "summary", "h1", "h2", "h3", "h4", "h5", "h6"}:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in {"script", "style"} and self._hidden > 0
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
-def _without_tags(html: str) -> str:
-    """The text of HTML inside Markdown."""
-    reader = _Text()
-    reader.feed(html)
-    reader.close()
-    return "".join(reader.parts)

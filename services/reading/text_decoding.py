@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from services.document_kinds import looks_like_utf16
+from services.file_signatures import looks_like_utf16
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SAMPLE_BYTES = 4_096

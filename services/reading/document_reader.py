@@ -1,0 +1,209 @@
+"""Reads one file into blocks. Runs in the parser's child process only: it trusts nothing and may be killed.
+
+Text, Markdown, CSV, JSON, e-mails and archives are read here; the other kinds by xberg (docs/decisions/0003).
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from services.document_blocks import Block, BlockKind, clean
+from services.document_errors import (
+    EMPTY,
+    NO_TEXT,
+    SCANNED,
+    TOO_NESTED,
+    UnreadableDocumentError,
+    in_brief,
+    left_out,
+)
+from services.document_kinds import PICTURES, WORKBOOKS, DocumentKind, kind_of, kind_of_file
+from services.reading.archives import ArchiveBudget, ArchiveLimits, MemberError, members_of
+from services.reading.extraction import extracted, version
+from services.reading.json_reader import json_blocks
+from services.reading.mail_reader import Mail
+from services.reading.markdown_reader import markdown_blocks
+from services.reading.markup_text import without_tags
+from services.reading.pdf_reader import pdf_blocks, picture_blocks
+from services.reading.sheet_reader import csv_blocks, workbook_blocks
+from services.reading.structure_reader import structure_blocks
+from services.reading.text_decoding import decoded
+from services.reading.text_recognition import TextRecognition
+
+_BUILT_IN = "built-in-2"
+_OURS = frozenset(
+    {
+        DocumentKind.TEXT,
+        DocumentKind.MARKDOWN,
+        DocumentKind.CSV,
+        DocumentKind.JSON,
+        DocumentKind.XML,
+        DocumentKind.MAIL,
+        DocumentKind.ZIP,
+    }
+)
+# Nobody breaks a line of this length but an editor.
+_WRAP_CHARACTERS = 50
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE_WITHIN = 64 * 1024
+_MAIN_HEADING = re.compile(r"<h1\b", re.IGNORECASE)
+_NAME_CHARACTERS = 80
+
+
+class DocumentReader:
+    """One document; `warning` afterwards says what of it was not read."""
+
+    def __init__(self, recognition: TextRecognition | None, limits: ArchiveLimits | None = None) -> None:
+        self._recognition = recognition
+        self._budget = ArchiveBudget(limits or ArchiveLimits())
+        self._not_read: list[str] = []
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence for the owner; None when all was read."""
+        return left_out(self._not_read)
+
+    def kind_of(self, path: Path, filename: str) -> DocumentKind:
+        """As document_kinds.kind_of; pictures are read where text recognition is there."""
+        return kind_of(path, filename, pictures=self._recognition is not None)
+
+    def blocks(self, path: Path, kind: DocumentKind) -> Iterator[Block]:
+        """The document's blocks, in order. Raises UnreadableDocumentError, or MemoryError."""
+        with path.open("rb") as file:
+            yield from self._blocks(file, kind, 1)
+
+    def _blocks(self, file: BinaryIO, kind: DocumentKind, depth: int) -> Iterator[Block]:
+        if kind is DocumentKind.ZIP:
+            yield from self._archive_blocks(file, depth)
+            return
+        file.seek(0)
+        content = file.read()
+        if kind is DocumentKind.MAIL:
+            yield from self._mail_blocks(Mail(content), depth)
+        elif kind in _READERS:
+            yield from _READERS[kind](decoded(content, _detected))
+        elif kind is DocumentKind.PDF:
+            blocks, missing = pdf_blocks(content, self._recognition)
+            self._not_read += missing
+            yield from blocks
+        elif kind in PICTURES:
+            yield from picture_blocks(content, kind, self._recognition)
+        elif kind in WORKBOOKS:
+            yield from workbook_blocks(extracted(content, kind))
+        else:
+            yield from structure_blocks(extracted(content, kind), kind)
+
+    def _archive_blocks(self, file: BinaryIO, depth: int) -> Iterator[Block]:
+        for member in members_of(file, self._budget):
+            try:
+                content = member.content()
+            except MemberError as error:
+                self._leave_out(member.path, str(error))
+                continue
+            yield from self._part_blocks(content, member.path, depth)
+
+    def _mail_blocks(self, mail: Mail, depth: int) -> Iterator[Block]:
+        yield Block(BlockKind.HEADING, mail.subject, _level(depth, self._budget))
+        yield from mail.blocks(_html_blocks)
+        for attachment in mail.attachments():
+            self._budget.count_member()
+            self._budget.count_bytes(len(attachment.content))
+            yield from self._part_blocks(io.BytesIO(attachment.content), attachment.name, depth + 1)
+
+    def _part_blocks(self, file: BinaryIO, name: str, depth: int) -> Iterator[Block]:
+        """A document in a document under its name as a heading; what cannot be read is noted, not raised."""
+        heading = Block(BlockKind.HEADING, name, _level(depth, self._budget))
+        given = False
+        try:
+            kind = kind_of_file(file, name, pictures=self._recognition is not None)
+            if kind in {DocumentKind.ZIP, DocumentKind.MAIL} and depth >= self._budget.depth:
+                self._leave_out(name, TOO_NESTED)
+                return
+            for block in self._blocks(file, kind, depth + 1):
+                if not given and clean(block.text):
+                    given = True
+                    yield heading
+                yield block
+        except UnreadableDocumentError as error:
+            if self._budget.spent:
+                raise
+            self._leave_out(name, str(error))
+            return
+        if not given:
+            self._leave_out(name, SCANNED if kind is DocumentKind.PDF else NO_TEXT)
+
+    def _leave_out(self, name: str, sentence: str) -> None:
+        if sentence != EMPTY:
+            self._not_read.append(f"{name[-_NAME_CHARACTERS:]} ({in_brief(sentence)})")
+
+
+def parser_version(kind: DocumentKind) -> str:
+    """What read a document of this kind, for `versions.parser`."""
+    return _BUILT_IN if kind in _OURS else version()
+
+
+def _level(depth: int, budget: ArchiveBudget) -> int:
+    """Of the heading that names a document in a document: above all headings inside it, below those around it."""
+    return min(depth - budget.depth - 2, 0)
+
+
+def _markdown_blocks(text: str) -> Iterator[Block]:
+    return markdown_blocks(text, keep_links=True)
+
+
+def _html_blocks(page: str) -> Iterator[Block]:
+    """The page without menus and scripts, under its title where it has no main heading."""
+    # xberg's Markdown of a page is complete; its structure lacks loose text, summaries and definitions.
+    blocks = markdown_blocks(extracted(page.encode("utf-8", "replace"), DocumentKind.HTML).content, keep_links=False)
+    title = _TITLE.search(page[:_TITLE_WITHIN])
+    if title and not _MAIN_HEADING.search(page):
+        first = next((block for block in blocks if clean(block.text)), None)
+        if first is None:
+            return
+        yield Block(BlockKind.HEADING, without_tags(title.group(1)), 0)
+        yield first
+    yield from blocks
+
+
+def _xml_blocks(text: str) -> Iterator[Block]:
+    """What stands between the tags; markup within it, as feeds have it, is taken off too."""
+    for line in without_tags(text, every_tag_breaks=True).split("\n"):
+        if line.strip():
+            yield Block(BlockKind.PARAGRAPH, without_tags(line) if "<" in line else line)
+
+
+def _text_blocks(text: str) -> Iterator[Block]:
+    """Paragraphs between empty lines. Their line ends stay, except where an editor wrapped a sentence."""
+    paragraph = ""
+    for line in map(str.strip, io.StringIO(text)):
+        if not line:
+            yield Block(BlockKind.PARAGRAPH, paragraph)
+            paragraph = ""
+        elif paragraph:
+            paragraph += (" " if _wrapped(paragraph, line) else "\n") + line
+        else:
+            paragraph = line
+    yield Block(BlockKind.PARAGRAPH, paragraph)
+
+
+def _wrapped(paragraph: str, line: str) -> bool:
+    last = paragraph[paragraph.rfind("\n") + 1 :]
+    return len(last) >= _WRAP_CHARACTERS and last[-1].isalnum() | (last[-1] == ",") and line[0].islower()
+
+
+def _detected(content: bytes) -> str:
+    """Text in an older encoding that nothing names: xberg guesses it."""
+    text: str = extracted(content, DocumentKind.TEXT).content
+    return text
+
+
+_READERS: dict[DocumentKind, Callable[[str], Iterator[Block]]] = {
+    DocumentKind.TEXT: _text_blocks,
+    DocumentKind.MARKDOWN: _markdown_blocks,
+    DocumentKind.HTML: _html_blocks,
+    DocumentKind.XML: _xml_blocks,
+    DocumentKind.CSV: csv_blocks,
+    DocumentKind.JSON: json_blocks,
+}
