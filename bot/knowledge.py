@@ -129,6 +129,7 @@ async def _ingestion(
         children=settings.concierge_parser_processes,
         seconds=settings.concierge_parser_seconds,
         memory_mb=settings.concierge_parser_memory_mb,
+        ocr_languages=tuple(name.strip() for name in settings.concierge_ocr_languages.split(",") if name.strip()),
     )
     parts = Knowledge(
         database=database,
