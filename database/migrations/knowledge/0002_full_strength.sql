@@ -58,6 +58,9 @@ CREATE TABLE index_state (
 );
 
 -- Addresses that are looked at again. A sitemap has pages of its own, which name it as their parent.
+-- A page's document has the page's id. `digest` is the SHA-256 of what a reader sees of it, '' before anything was
+-- read, NULL before there was a document. `left_at`: its sitemap does not name it any more. `stopped_at`: its owner
+-- deleted the document; the row keeps its sitemap from bringing it back.
 CREATE TABLE web_sources (
     id TEXT PRIMARY KEY,
     business_id TEXT NOT NULL,
@@ -68,25 +71,37 @@ CREATE TABLE web_sources (
     document_id TEXT REFERENCES documents (id),
     etag TEXT,
     last_modified TEXT,
+    digest TEXT,
     checked_at INTEGER,
+    changed_at INTEGER,
     next_at INTEGER NOT NULL,
     failures INTEGER NOT NULL DEFAULT 0,
     error_message TEXT,
+    left_at INTEGER,
+    stopped_at INTEGER,
     created_at INTEGER NOT NULL,
     UNIQUE (business_id, url)
 );
-CREATE INDEX web_sources_due ON web_sources (next_at);
+CREATE INDEX web_sources_due ON web_sources (next_at) WHERE stopped_at IS NULL;
+CREATE INDEX web_sources_of_business ON web_sources (business_id, created_at, id);
 CREATE INDEX web_sources_of_parent ON web_sources (parent_id) WHERE parent_id IS NOT NULL;
 
 -- A question with its answer, as its owner wrote it; the document is made of it.
+-- `question_key` is the question without case, spaces and marks: asked twice, it is one. `pending`: the document does
+-- not have it yet; the row is written first, so that no crash loses it.
 CREATE TABLE answers (
-    document_id TEXT PRIMARY KEY REFERENCES documents (id),
+    document_id TEXT PRIMARY KEY,
     business_id TEXT NOT NULL,
     question TEXT NOT NULL,
+    question_key TEXT NOT NULL,
     answer TEXT NOT NULL,
+    tags TEXT NOT NULL DEFAULT '[]',
+    pending INTEGER NOT NULL DEFAULT 1 CHECK (pending IN (0, 1)),
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 );
+CREATE INDEX answers_pending ON answers (updated_at) WHERE pending = 1;
+CREATE UNIQUE INDEX answers_by_question ON answers (business_id, question_key);
 CREATE INDEX answers_of_business ON answers (business_id, created_at, document_id);
 
 -- Questions and answers that were read out of a chat and wait for a person's yes.

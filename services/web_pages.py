@@ -1,0 +1,135 @@
+"""What an address holds, made ready for the document parser: a name, UTF-8 for pages, and what a reader sees of it."""
+
+import codecs
+import hashlib
+import html
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from services.document_files import safe_filename
+from services.document_kinds import DOCUMENT_SUFFIXES
+from services.web_fetch import Fetched
+
+_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_HEAD_BYTES = 64 * 1024
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
+_IS_PAGE = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,1000}?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
+_UNSEEN = ("script", "style", "noscript", "template", "svg")
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class WebPage:
+    """A document to be. `digest` is the SHA-256 of what a reader sees: it stays when only scripts and tags change."""
+
+    filename: str
+    content: bytes
+    digest: str
+
+
+def page_of(fetched: Fetched) -> WebPage:
+    """Slow for large pages: call it in a thread. `fetched` must have content."""
+    content = fetched.content or b""
+    if not _is_page(fetched, content):
+        return WebPage(_file_name(fetched), content, hashlib.sha256(content).hexdigest())
+    text = _decoded(content, fetched.charset)
+    digest = hashlib.sha256(_seen(text).encode("utf-8", "replace")).hexdigest()
+    marked = text if _IS_PAGE.match(content) else f"<!DOCTYPE html>\n{text}"
+    # with its mark of UTF-8: what the page says of its encoding was for the bytes that came
+    return WebPage(
+        _page_name(fetched.address, _title(text)), codecs.BOM_UTF8 + marked.encode("utf-8", "replace"), digest
+    )
+
+
+def unpacked(content: bytes, most: int) -> bytes:
+    """The content of a gzip file, at most `most` bytes of it; other content as it is. Raises zlib.error."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    return zlib.decompressobj(wbits=31).decompress(content, most)
+
+
+def document_name(words: str) -> str:
+    """Words as a filename that promises no kind of document: "Our menu.pdf" ends in an ellipsis."""
+    tidy = safe_filename(re.sub(r"[/\\]+", " ", words))
+    if len(tidy) > _LONGEST_NAME:
+        tidy = f"{tidy[: _LONGEST_NAME - 1].rstrip()}…"
+    return f"{tidy} …" if PurePosixPath(tidy).suffix.lower() in DOCUMENT_SUFFIXES else tidy
+
+
+def _is_page(fetched: Fetched, content: bytes) -> bool:
+    return fetched.content_type in _PAGE_TYPES or bool(
+        _IS_PAGE.match(content[:_HEAD_BYTES].removeprefix(codecs.BOM_UTF8))
+    )
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    """Characters, by byte order mark, by the header, by the page itself, else UTF-8 (HTML Living Standard, 13.2.3)."""
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    said = _CHARSET.search(content[:_HEAD_BYTES])
+    for name in (charset, said.group(1).decode("ascii") if said else None, "utf-8"):
+        try:
+            if name:
+                return content.decode(_WINDOWS.get(name.lower(), name))
+        except (LookupError, UnicodeDecodeError):
+            continue
+    return content.decode("utf-8", "replace")
+
+
+# What pages say of themselves and what they mean by it (WHATWG Encoding Standard).
+_WINDOWS = {"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "gb2312": "gb18030"}
+
+
+def _seen(text: str) -> str:
+    """What stands between the tags, without scripts and remarks. Linear, and in steps that let other threads in."""
+    first, *pieces = text.split("<")
+    found = [first]
+    until = ""
+    for piece in pieces:
+        lower = piece[:12].lower()
+        if until == "-->":
+            if "-->" in piece:
+                until = ""
+                found.append(piece.partition("-->")[2])
+            continue
+        if until and not lower.startswith(until):
+            continue
+        until = ""
+        if lower.startswith("!--"):
+            until = "" if "-->" in piece else "-->"
+            found.append(piece.partition("-->")[2])
+            continue
+        hidden = next((name for name in _UNSEEN if lower.startswith(name)), None)
+        if hidden:
+            until = f"/{hidden}"
+            continue
+        found.append(piece.partition(">")[2])
+    return " ".join(" ".join(found).split())
+
+
+def _title(text: str) -> str:
+    found = _TITLE.search(text[:_HEAD_BYTES])
+    return " ".join(html.unescape(found.group(1)).split()) if found else ""
+
+
+def _page_name(address: str, title: str) -> str:
+    parts = urlsplit(address)
+    path = unquote(parts.path).strip("/")
+    return document_name(title or f"{parts.netloc} {path}".strip())
+
+
+def _file_name(fetched: Fetched) -> str:
+    """Of a file that is no page: its own name, which tells the kind where the content alone does not."""
+    parts = urlsplit(fetched.address)
+    return safe_filename(fetched.filename or unquote(parts.path).rstrip("/").rsplit("/", 1)[-1] or parts.netloc)

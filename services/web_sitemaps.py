@@ -1,0 +1,77 @@
+"""Reads sitemaps (sitemaps.org protocol 0.9): lists of a site's pages, and lists of such lists."""
+
+import io
+import re
+import zlib
+from dataclasses import dataclass
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+from services.web_addresses import WebRules, site, tidy_address
+from services.web_errors import BROKEN_SITEMAP, WebAwayError, WebRefusedError, too_large
+from services.web_fetch import MEGABYTE, Fetched
+from services.web_pages import unpacked
+
+_HEAD_BYTES = 4096
+_ROOT = re.compile(rb"<(?:\w+:)?(urlset|sitemapindex)[\s>]")
+_MOST_LISTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sitemap:
+    """`pages` are addresses of pages, `lists` of further sitemaps; `more` tells that there were more than we take."""
+
+    pages: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    more: bool = False
+
+
+def is_sitemap(fetched: Fetched, most_bytes: int) -> bool:
+    """Told from content alone: sites serve it under any type."""
+    content = fetched.content or b""
+    try:
+        head = unpacked(content, min(_HEAD_BYTES, most_bytes))[:_HEAD_BYTES]
+    except zlib.error:
+        return False
+    return bool(_ROOT.search(head))
+
+
+def sitemap_of(fetched: Fetched, rules: WebRules, *, most_pages: int, most_bytes: int) -> Sitemap:
+    """Slow for large ones: call it in a thread. Raises WebAwayError for what is damaged, or larger than it says."""
+    try:
+        content = unpacked(fetched.content or b"", most_bytes + 1)
+        if len(content) > most_bytes:
+            raise WebAwayError(too_large(most_bytes / MEGABYTE))
+        return _read(content, fetched.address, rules, most_pages)
+    except (zlib.error, ParseError, DefusedXmlException, ValueError) as error:
+        raise WebAwayError(BROKEN_SITEMAP) from error
+
+
+def _read(content: bytes, address: str, rules: WebRules, most_pages: int) -> Sitemap:
+    found: dict[str, dict[str, None]] = {"url": {}, "sitemap": {}}
+    most = {"url": most_pages, "sitemap": _MOST_LISTS}
+    more = False
+    for _, element in iterparse(io.BytesIO(content), forbid_dtd=True):
+        kind = element.tag.rpartition("}")[2]
+        if kind not in found:
+            continue
+        page = _address(element, address, rules)
+        # of its own site only, as the protocol wants it: a sitemap must not send us anywhere else
+        if page is not None and page not in found[kind]:
+            if len(found[kind]) == most[kind]:
+                more = True
+                break
+            found[kind][page] = None
+        element.clear()
+    return Sitemap(tuple(found["url"]), tuple(found["sitemap"]), more)
+
+
+def _address(element: object, address: str, rules: WebRules) -> str | None:
+    written = next((child.text for child in element if child.tag.rpartition("}")[2] == "loc"), None)  # type: ignore[attr-defined]
+    try:
+        found = tidy_address(written or "", rules)
+    except WebRefusedError:
+        return None
+    return found if site(found) == site(address) else None
