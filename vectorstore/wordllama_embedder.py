@@ -1,25 +1,22 @@
 """The default embedder: WordLlama's weights out of its wheel; no network, no cost, thousands of chunks a second."""
 
-import asyncio
 import importlib.util
 import logging
 import os
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vectorstore.embedders import EmbeddingError
+from vectorstore.embedding_threads import EmbeddingThreads
 from vectorstore.frames import Vectors
 
 logger = logging.getLogger(__name__)
 
 DIMENSION = 256
 SLICE_TEXTS = 16
-QUERY_TEXTS = 4
 
 
 class WordLlamaEmbedder:
@@ -29,46 +26,30 @@ class WordLlamaEmbedder:
     dimension = DIMENSION
 
     def __init__(self) -> None:
-        self._queries = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
-        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="embed-bulk")
-        self._loading = threading.Lock()
-        self._model: Any = None
+        self._threads = EmbeddingThreads(_load, _embed, dimension=DIMENSION, slice_texts=SLICE_TEXTS)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As Embedder.embed; in slices, so that no call holds the interpreter lock for long."""
-        executor = self._queries if len(texts) <= QUERY_TEXTS else self._bulk
-        loop = asyncio.get_running_loop()
-        parts = [
-            await loop.run_in_executor(executor, self._embed, list(texts[start : start + SLICE_TEXTS]))
-            for start in range(0, len(texts), SLICE_TEXTS)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, DIMENSION), np.float32)
+        return await self._threads.embed(texts)
 
     async def load(self) -> None:
         """Load the weights now rather than at the first use; what keeps them away is logged, and raised by `embed`."""
         try:
-            await asyncio.get_running_loop().run_in_executor(self._queries, self._loaded)
+            await self._threads.load()
         except EmbeddingError as error:
             logger.warning("searches go without vectors: %s", error)
 
     def close(self) -> None:
         """End the threads, once they have finished what they are at."""
-        self._queries.shutdown(wait=False, cancel_futures=True)
-        self._bulk.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
-    def _loaded(self) -> Any:
-        with self._loading:
-            if self._model is None:
-                self._model = _load()
-            return self._model
 
-    def _embed(self, texts: list[str]) -> Vectors:
-        model = self._loaded()
-        vectors = np.empty((len(texts), DIMENSION), np.float32)
-        # Text by text: WordLlama's own embed() pads the slice to its longest text and multiplies by a mask.
-        for row, encoding in enumerate(model.tokenizer.encode_batch(texts, add_special_tokens=False)):
-            vectors[row] = _pooled(model.embedding, encoding.ids)
-        return vectors
+def _embed(model: Any, texts: list[str]) -> Vectors:
+    vectors = np.empty((len(texts), DIMENSION), np.float32)
+    # Text by text: WordLlama's own embed() pads the slice to its longest text and multiplies by a mask.
+    for row, encoding in enumerate(model.tokenizer.encode_batch(texts, add_special_tokens=False)):
+        vectors[row] = _pooled(model.embedding, encoding.ids)
+    return vectors
 
 
 def _pooled(weights: Vectors, ids: list[int]) -> Vectors:

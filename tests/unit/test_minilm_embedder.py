@@ -1,0 +1,105 @@
+"""The ONNX embedder, with a model of the same inputs and outputs that fits into a test."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.fakes.tiny_onnx import tiny_archive, tiny_minilm
+from vectorstore.embedders import EmbeddingError
+from vectorstore.minilm_embedder import MiniLMEmbedder
+from vectorstore.minilm_files import MiniLMFiles
+
+pytestmark = pytest.mark.blocking_allowed  # writes the model's files itself
+
+
+@pytest.fixture
+async def embedders() -> AsyncIterator[list[MiniLMEmbedder]]:
+    made: list[MiniLMEmbedder] = []
+    yield made
+    for each in made:
+        each.close()
+
+
+async def test_vectors(tmp_path: Path, embedders: list[MiniLMEmbedder]) -> None:
+    """One row of length 1 a text, in their order, however long it is; the same in a crowd as alone."""
+    embedder = MiniLMEmbedder(MiniLMFiles(tiny_minilm(tmp_path / "model")))
+    embedders.append(embedder)
+    texts = ["when do you open ?", "opening hours", "", "水", "open " * 1_000, *("refund" for _ in range(20))]
+    vectors = await embedder.embed(texts)
+    assert vectors.shape == (len(texts), embedder.dimension)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert (await embedder.embed(texts[:1]))[0] == pytest.approx(vectors[0], abs=1e-6)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[5]
+    assert (await embedder.embed([])).shape == (0, embedder.dimension)
+
+
+async def test_questions_do_not_wait_for_uploads(tmp_path: Path, embedders: list[MiniLMEmbedder]) -> None:
+    """A question that comes while thousands of chunks are embedded is embedded first."""
+    embedder = MiniLMEmbedder(MiniLMFiles(tiny_minilm(tmp_path / "model")))
+    embedders.append(embedder)
+    await embedder.load()
+    upload = asyncio.create_task(embedder.embed(["when do you open ?"] * 20_000))
+    await embedder.embed(["opening hours"])
+    assert not upload.done()
+    upload.cancel()
+
+
+@pytest.mark.parametrize("broken", ["nothing there", "garbage", "another size"])
+async def test_says_what_is_wrong(tmp_path: Path, embedders: list[MiniLMEmbedder], broken: str) -> None:
+    """Missing files are named with the way out, and broken ones are an EmbeddingError: the words answer then."""
+    folder = tmp_path / "model"
+    if broken != "nothing there":
+        tiny_minilm(folder, 16)
+    if broken == "garbage":
+        (folder / "model.onnx").write_bytes(b"garbage")
+    embedder = MiniLMEmbedder(MiniLMFiles(folder))
+    embedders.append(embedder)
+    expected = "CONCIERGE_MINILM_DOWNLOAD" if broken == "nothing there" else "minilm"
+    with pytest.raises(EmbeddingError, match=expected):
+        await embedder.embed(["open"])
+    await embedder.load()
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
+    """Where the archive can be had, and its checksum."""
+    archive = tiny_archive(tmp_path / "onnx.tar.gz").read_bytes()
+
+    async def give(_request: web.Request) -> web.Response:
+        return web.Response(body=archive)
+
+    app = web.Application()
+    app.router.add_get("/onnx.tar.gz", give)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/onnx.tar.gz")), hashlib.sha256(archive).hexdigest()
+
+
+async def test_loads_what_it_may(tmp_path: Path, shop: tuple[str, str], embedders: list[MiniLMEmbedder]) -> None:
+    """With the owner's leave the files are loaded once, checked, and lie where Chroma would look for them."""
+    url, sha256 = shop
+    files = MiniLMFiles(tmp_path / "cache", download=True, url=url, sha256=sha256)
+    embedders.append(MiniLMEmbedder(files))
+    assert (await embedders[0].embed(["open"])).shape == (1, 384)
+    assert sorted(path.name for path in (tmp_path / "cache").rglob("*")) == ["model.onnx", "onnx", "tokenizer.json"]
+    again = MiniLMFiles(tmp_path / "cache")
+    assert again.found() == tmp_path / "cache" / "onnx"
+
+
+@pytest.mark.parametrize(("path", "sum_fits"), [("", False), ("/nothing", True)])
+async def test_takes_nothing_else(
+    tmp_path: Path, shop: tuple[str, str], embedders: list[MiniLMEmbedder], path: str, *, sum_fits: bool
+) -> None:
+    """What does not have the checksum, or does not come, is refused with a sentence, and leaves nothing behind."""
+    url, sha256 = shop
+    files = MiniLMFiles(tmp_path / "cache", download=True, url=url + path, sha256=sha256 if sum_fits else "0" * 64)
+    embedders.append(MiniLMEmbedder(files))
+    with pytest.raises(EmbeddingError, match="minilm"):
+        await embedders[0].embed(["open"])
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -1,0 +1,59 @@
+"""The threads of an embedder that counts on this machine: a few texts (queries) never wait behind many (an upload)."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from vectorstore.frames import Vectors
+
+M = TypeVar("M")
+
+QUERY_TEXTS = 4
+
+
+class EmbeddingThreads(Generic[M]):
+    """Loads a model once, at the first use; embeds in slices, so that no call holds the interpreter lock for long."""
+
+    def __init__(
+        self, load: Callable[[], M], embed: Callable[[M, list[str]], Vectors], *, dimension: int, slice_texts: int
+    ) -> None:
+        self._load = load
+        self._embed = embed
+        self._dimension = dimension
+        self._slice_texts = slice_texts
+        self._queries = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
+        self._bulk = ThreadPoolExecutor(1, thread_name_prefix="embed-bulk")
+        self._loading = threading.Lock()
+        self._model: M | None = None
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """float32 of shape (len(texts), dimension). Raises what `load` and `embed` raise."""
+        executor = self._queries if len(texts) <= QUERY_TEXTS else self._bulk
+        loop = asyncio.get_running_loop()
+        parts = [
+            await loop.run_in_executor(executor, self._slice, list(texts[start : start + self._slice_texts]))
+            for start in range(0, len(texts), self._slice_texts)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self._dimension), np.float32)
+
+    async def load(self) -> None:
+        """Load the model now. Raises what `load` raises."""
+        await asyncio.get_running_loop().run_in_executor(self._queries, self._loaded)
+
+    def close(self) -> None:
+        """End the threads, once they have finished what they are at."""
+        self._queries.shutdown(wait=False, cancel_futures=True)
+        self._bulk.shutdown(wait=False, cancel_futures=True)
+
+    def _slice(self, texts: list[str]) -> Vectors:
+        return self._embed(self._loaded(), texts)
+
+    def _loaded(self) -> M:
+        with self._loading:
+            if self._model is None:
+                self._model = self._load()
+            return self._model
