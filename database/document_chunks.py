@@ -1,14 +1,19 @@
-"""Writing a version's chunks and embeddings in slices, and taking away what is no longer wanted.
+"""Writing a version's chunks and embeddings in slices, and reading the slices that are still to be worked on.
 
-Every unit here is meant for a slice of about 64 rows: a few milliseconds of the writer.
+Every unit here is meant for a slice of some hundred rows at most: some milliseconds of the writer.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
-from database.documents import DocumentTask, move
-from database.records import Chunk, DocumentStatus
+from database.chunks import embedded_text
+from database.document_work import Step, move
+from database.records import Chunk
 from database.transaction import Row, Transaction, Unit
+
+HASH_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,15 @@ class ChunkVector:
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
-    """A document whose rows, vectors and file are to go; `deleted` tells whether the document itself goes too."""
+class OpenChunk:
+    """A chunk of a version that is on its way.
 
-    document_id: str
-    business_id: str
-    deleted: bool
+    `donor` is the chunk of the same business whose embedding fits, for its text is the same: itself, when it has
+    one already; None when there is none.
+    """
+
+    chunk: Chunk
+    donor: str | None
 
 
 CHUNK_COLUMNS = "c.id, c.business_id, c.document_id, c.version_id, c.ordinal, c.text, c.heading, c.page"
@@ -36,11 +44,16 @@ def chunk_of(row: Row) -> Chunk:
     return Chunk(*(row[field.removeprefix("c.")] for field in CHUNK_COLUMNS.split(", ")))
 
 
-def add_chunks(task: DocumentTask, chunks: Sequence[Chunk], progress: float, now: int) -> Unit[bool]:
-    """Store a slice of a version that is being parsed. False, and nothing stored, when the document was deleted."""
+def text_hash(heading: str | None, text: str) -> bytes:
+    """For `chunks.text_hash`: what is the same here has the same embedding."""
+    return sha256(embedded_text(heading, text).encode()).digest()[:HASH_BYTES]
+
+
+def add_chunks(step: Step, chunks: Sequence[Chunk], now: int) -> Unit[bool]:
+    """Store a slice of a version that is being parsed. False, and nothing stored, when the work is over."""
 
     async def unit(transaction: Transaction) -> bool:
-        if not await move(transaction, task.document_id, DocumentStatus.PARSING, progress, now):
+        if not await move(transaction, step, now):
             return False
         await insert_chunks(transaction, chunks)
         return True
@@ -51,7 +64,8 @@ def add_chunks(task: DocumentTask, chunks: Sequence[Chunk], progress: float, now
 async def insert_chunks(transaction: Transaction, chunks: Sequence[Chunk]) -> None:
     """Store chunks; part of a unit."""
     await transaction.bulk(
-        "INSERT INTO chunks (id, business_id, document_id, version_id, ordinal, heading, page, text) VALUES {rows}",
+        "INSERT INTO chunks (id, business_id, document_id, version_id, ordinal, heading, page, text, text_hash) "
+        "VALUES {rows}",
         [
             (
                 chunk.id,
@@ -62,6 +76,7 @@ async def insert_chunks(transaction: Transaction, chunks: Sequence[Chunk]) -> No
                 chunk.heading,
                 chunk.page,
                 chunk.text,
+                text_hash(chunk.heading, chunk.text),
             )
             for chunk in chunks
         ],
@@ -78,7 +93,10 @@ async def insert_vectors(transaction: Transaction, embedder: str, vectors: Seque
 
 
 def count_of(version_id: str) -> Unit[int]:
-    """How many chunks a version has: they are numbered from 0 without gaps."""
+    """How many chunks a version on its way has: those are numbered from 0 without gaps.
+
+    A live one may have fewer: passages are taken out of it (chunk_corrections.py).
+    """
 
     async def unit(transaction: Transaction) -> int:
         row = await transaction.one(
@@ -105,96 +123,69 @@ def chunks_without_vector(version_id: str, embedder: str, after: int, limit: int
     return unit
 
 
-def add_vectors(
-    task: DocumentTask, embedder: str, vectors: Sequence[ChunkVector], progress: float, now: int
-) -> Unit[bool]:
-    """Store a slice of embeddings. False, and nothing stored, when the document was deleted."""
+def open_chunks(after: Mapping[str, int], embedder: str, limit: int) -> Unit[list[OpenChunk]]:
+    """The next chunks of these versions, each behind its ordinal; version after version, as `after` has them."""
+    cursors = json.dumps(list(after.items()))
 
-    async def unit(transaction: Transaction) -> bool:
-        if not await move(transaction, task.document_id, DocumentStatus.EMBEDDING, progress, now):
-            return False
-        await insert_vectors(transaction, embedder, vectors)
-        return True
-
-    return unit
-
-
-def chunks_with_vectors(version_id: str, embedder: str, after: int, limit: int) -> Unit[list[tuple[Chunk, bytes]]]:
-    """The next chunks behind the ordinal `after`, each with its embedding."""
-
-    async def unit(transaction: Transaction) -> list[tuple[Chunk, bytes]]:
-        rows = await transaction.all(
-            f"SELECT {CHUNK_COLUMNS}, e.vector FROM chunks AS c "
-            "JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
-            "WHERE c.version_id = :version_id AND c.ordinal > :after ORDER BY c.ordinal LIMIT :limit",
-            {"version_id": version_id, "embedder": embedder, "after": after, "limit": limit},
+    async def unit(transaction: Transaction) -> list[OpenChunk]:
+        rows = await transaction.packed(
+            "id, business_id, document_id, version_id, ordinal, text, heading, page, donor",
+            f"FROM (SELECT {CHUNK_COLUMNS}, COALESCE("
+            "(SELECT chunk_id FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder), "
+            "(SELECT e.chunk_id FROM chunks AS o JOIN embeddings AS e ON e.chunk_id = o.id AND e.embedder = :embedder "
+            "WHERE o.business_id = c.business_id AND o.text_hash = c.text_hash LIMIT 1)) AS donor "
+            "FROM json_each(:cursors) AS j JOIN chunks AS c ON c.version_id = json_extract(j.value, '$[0]') "
+            "AND c.ordinal > json_extract(j.value, '$[1]') ORDER BY j.key, c.ordinal LIMIT :limit)",
+            {"cursors": cursors, "embedder": embedder, "limit": limit},
         )
-        return [(chunk_of(row), row["vector"]) for row in rows]
+        return [OpenChunk(Chunk(*row[:8]), row[8]) for row in rows]
 
     return unit
 
 
-def leftovers() -> Unit[list[Leftover]]:
-    """Deleted documents, and failed ones that still have chunks."""
+def store_vectors(
+    steps: Sequence[Step], embedder: str, vectors: Mapping[str, Sequence[ChunkVector]], now: int
+) -> Unit[set[str]]:
+    """Store a slice of embeddings, by document; the ids of the documents whose work goes on: only theirs are stored.
 
-    async def unit(transaction: Transaction) -> list[Leftover]:
-        rows = await transaction.all(
-            "SELECT id, business_id, deleted_at IS NOT NULL AS deleted FROM documents WHERE deleted_at IS NOT NULL "
-            "OR (status = 'failed' AND EXISTS (SELECT 1 FROM chunks WHERE document_id = documents.id)) "
-            "ORDER BY id"
-        )
-        return [Leftover(row["id"], row["business_id"], bool(row["deleted"])) for row in rows]
-
-    return unit
-
-
-def some_chunk_ids(document_id: str, limit: int) -> Unit[list[str]]:
-    """Ids of chunks of a document, of any version."""
-
-    async def unit(transaction: Transaction) -> list[str]:
-        rows = await transaction.all(
-            "SELECT id FROM chunks WHERE document_id = :id LIMIT :limit", {"id": document_id, "limit": limit}
-        )
-        return [row["id"] for row in rows]
-
-    return unit
-
-
-def remove_chunks(chunk_ids: Sequence[str]) -> Unit[int]:
-    """Take chunks and their embeddings away; the number of chunks."""
-
-    async def unit(transaction: Transaction) -> int:
-        ids = [(chunk_id,) for chunk_id in chunk_ids]
-        await transaction.many("DELETE FROM embeddings WHERE chunk_id = ?", ids)
-        return await transaction.many("DELETE FROM chunks WHERE id = ?", ids)
-
-    return unit
-
-
-def version_ids(document_id: str) -> Unit[list[str]]:
-    """The versions of a document, which name its files."""
-
-    async def unit(transaction: Transaction) -> list[str]:
-        rows = await transaction.all("SELECT id FROM versions WHERE document_id = :id", {"id": document_id})
-        return [row["id"] for row in rows]
-
-    return unit
-
-
-def all_version_ids() -> Unit[set[str]]:
-    """Every version whose file may be needed."""
+    It is progress: who began before and did not live to see it is forgiven.
+    """
 
     async def unit(transaction: Transaction) -> set[str]:
-        return {row["id"] for row in await transaction.all("SELECT id FROM versions")}
+        going_on = {step.task.document_id for step in steps if await move(transaction, step, now)}
+        fresh = [vector for document_id in sorted(going_on) for vector in vectors.get(document_id, ())]
+        await insert_vectors(transaction, embedder, fresh)
+        forgiven = sorted(document_id for document_id in going_on if vectors.get(document_id))
+        await transaction.run(
+            "UPDATE documents SET attempts = 1 WHERE attempts > 1 AND id IN (SELECT value FROM json_each(:ids))",
+            {"ids": json.dumps(forgiven)},
+        )
+        return going_on
 
     return unit
 
 
-def remove_document(document_id: str) -> Unit[None]:
-    """Forget a deleted document whose chunks are gone."""
+def chunk_ids(version_id: str, limit: int, after: str = "") -> Unit[list[str]]:
+    """Ids of chunks of a version, behind the id `after`."""
 
-    async def unit(transaction: Transaction) -> None:
-        await transaction.run("DELETE FROM versions WHERE document_id = :id", {"id": document_id})
-        await transaction.run("DELETE FROM documents WHERE id = :id", {"id": document_id})
+    async def unit(transaction: Transaction) -> list[str]:
+        rows = await transaction.packed(
+            "id",
+            "FROM (SELECT id FROM chunks WHERE version_id = :version AND id > :after ORDER BY id LIMIT :limit)",
+            {"version": version_id, "after": after, "limit": limit},
+        )
+        return [row[0] for row in rows]
+
+    return unit
+
+
+def remove_chunks(chunk_ids: Collection[str]) -> Unit[int]:
+    """Take chunks and their embeddings away; the number of chunks."""
+    ids = json.dumps(list(chunk_ids))
+
+    async def unit(transaction: Transaction) -> int:
+        listed = "IN (SELECT value FROM json_each(:ids))"
+        await transaction.run(f"DELETE FROM embeddings WHERE chunk_id {listed}", {"ids": ids})
+        return await transaction.run(f"DELETE FROM chunks WHERE id {listed}", {"ids": ids})
 
     return unit

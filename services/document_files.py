@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -55,6 +56,18 @@ class DocumentFiles:
             raise
         return stored
 
+    async def link(self, version_id: str, other_id: str) -> bool:
+        """Give a stored file a second name, under which it stays when the first goes. False when it is not there."""
+        try:
+            await asyncio.to_thread(_link, self.path(version_id), self.path(other_id))
+        except FileNotFoundError:
+            return False
+        return True
+
+    async def has(self, version_id: str) -> bool:
+        """Whether the file is there."""
+        return await asyncio.to_thread(self.path(version_id).is_file)
+
     async def remove(self, version_id: str) -> None:
         """Take a file away, if it is there."""
         await asyncio.to_thread(self.path(version_id).unlink, missing_ok=True)
@@ -93,11 +106,33 @@ def _finish(file: BinaryIO, part: Path, path: Path) -> None:
     os.fsync(file.fileno())
     file.close()
     part.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY)
+    _sync_directory(path.parent)
+
+
+def _link(path: Path, other: Path) -> None:
     try:
-        os.fsync(directory)
+        os.link(path, other)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # A file system without links.
+        part = other.with_name(f"{other.name}.part")
+        try:
+            shutil.copyfile(path, part)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.rename(other)
+        finally:
+            part.unlink(missing_ok=True)
+    _sync_directory(other.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        os.close(directory)
+        os.close(handle)
 
 
 def _discard(file: BinaryIO, part: Path) -> None:

@@ -1,143 +1,253 @@
-"""Uploaded documents: taken in durably, worked on in the background, listed, deleted.
+"""Documents: taken in durably, worked on in the background, listed, changed by versions, deleted.
 
-An upload is on disk (file and row, both synced) when `accept` returns. Workers take documents round the businesses;
-whatever a restart, a crash or a fault cuts off is taken up again where it was.
+An upload is on disk (file and row, both synced) when `accept` returns. The live version of a document answers until
+another one is complete; what happens in between is document_work.py.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from database.clock import Clock
-from database.document_chunks import all_version_ids
-from database.documents import (
-    DocumentTask,
+from database.document_arrivals import Arrival, Taken
+from database.document_leftovers import all_version_ids
+from database.document_versions import (
     StoredVersion,
-    add_document,
-    delete_document,
-    document,
-    documents,
-    fail,
-    open_document,
-    open_documents,
-    release,
-    unfinished_among,
+    discard,
+    missing_of_held,
+    publish,
+    stored_version,
+    try_again,
+    versions,
+    withdraw,
 )
+from database.documents import delete_document, document, documents, set_tags, unfinished_among
 from database.metrics import Metrics
-from database.records import Document, DocumentStatus, new_id
-from services.document_errors import EMPTY, NO_SPACE, NOT_NOW, UnreadableDocumentError
-from services.document_files import StoredFile, safe_filename
-from services.document_pipeline import DocumentDeletedError, DocumentPipeline, Knowledge
+from database.records import Document, DocumentStatus, VersionView, new_id
+from services.document_files import safe_filename
+from services.document_intake import DocumentIntake, IntakeLimits, to_the_end
+from services.document_news import DocumentNews
+from services.document_pipeline import Knowledge
 from services.document_sweep import DocumentSweep
-from services.fair_queue import FairQueue
+from services.document_work import DocumentWork, WorkOptions
+from services.missing_vectors import MissingVectors
+from services.version_errors import (
+    BROKE_OFF,
+    NEVER_PUBLISHED,
+    NO_FILE,
+    NOT_FAILED,
+    NOTHING_HELD,
+    NotFailedError,
+    NothingHeldError,
+    VersionGoneError,
+)
+
+__all__ = ["Ingestion", "IngestionOptions", "to_the_end"]
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
+MOST_TAGS = 20
+LONGEST_TAG = 64
 _SWEEP_SECONDS = 60.0
-_FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 300.0
+_HEAL_SECONDS = 300.0
 _TIME_DIGITS = 16
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class IngestionOptions:
-    """What one upload may cost.
+    """What one upload and one business may cost; the rest as in WorkOptions.
 
-    `attempts`: how often this process may die while it embeds or indexes a document, without any progress between.
-    `retries`: faults of embedder, index or database, with growing pauses (about an hour in all).
+    `keep_versions`: how many of a document's versions stay for a roll-back, the newest included.
     """
 
-    max_file_bytes: int = 100 * 1024 * 1024
+    max_file_bytes: int = 100 * _MEGABYTE
+    max_documents: int = 10_000
+    max_storage_bytes: int = 10_240 * _MEGABYTE
+    max_chunks: int = 200_000
+    keep_versions: int = 3
     workers: int = 2
     attempts: int = 3
     retries: int = 18
 
+    def limits(self) -> IntakeLimits:
+        """For the intake."""
+        return IntakeLimits(self.max_file_bytes, self.max_documents, self.max_storage_bytes)
+
+    def work(self) -> WorkOptions:
+        """For the work."""
+        return WorkOptions(
+            workers=self.workers, attempts=self.attempts, retries=self.retries, max_chunks=self.max_chunks
+        )
+
 
 class Ingestion:
-    """`start` before anything else, `drain` at the end; the rest may be called by many at once."""
+    """`start` before anything else, `drain` at the end; the rest may be called by many at once.
+
+    `news` tells who listens which documents have changed.
+    """
 
     def __init__(self, knowledge: Knowledge, clock: Clock, metrics: Metrics, options: IngestionOptions) -> None:
+        self.news = DocumentNews()
         self._database = knowledge.database
         self._files = knowledge.files
         self._parser = knowledge.parser
-        self._pipeline = DocumentPipeline(knowledge, clock, metrics, options.attempts)
-        self._sweep = DocumentSweep(knowledge.database, knowledge.index, knowledge.files)
+        self._embedder = knowledge.embedder
         self._clock = clock
-        self._metrics = metrics
-        self._options = options
-        self._queue = FairQueue()
-        self._in_hand: dict[str, DocumentTask | None] = {}
-        self._faults: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._intake = DocumentIntake(knowledge.database, knowledge.files, clock, options.limits())
+        self._work = DocumentWork(
+            *(knowledge, clock, metrics, self.news, options.work()), self._tell_ended, self._want_sweep
+        )
+        self._sweep = DocumentSweep(knowledge.database, knowledge.index, knowledge.files, clock, options.keep_versions)
+        self._missing = MissingVectors(knowledge.database, knowledge.index, knowledge.embedder, self.news)
+        self._tasks: list[asyncio.Task[None]] = []
         self._changed = asyncio.Condition()
         self._sweep_wanted = asyncio.Event()
 
     async def start(self) -> None:
         """Take up what an earlier run left, and begin to work."""
         await self._files.prepare(await self._database.read(all_version_ids()))
-        waiting = await self._database.read(open_documents())
-        for business_id, document_id in waiting:
-            self._queue.put(business_id, document_id)
-        if waiting:
-            logger.info("%d documents are taken up again", len(waiting))
-        self._show_depth()
-        for number in range(self._options.workers):
-            self._spawn(f"ingestion worker {number}", self._work())
+        await self._work.start()
         self._sweep_wanted.set()
-        self._spawn("document sweep", self._sweep_again_and_again())
-        self._spawn("document sweep's bell", self._ring())
+        loops = {"sweep": self._sweep_again_and_again, "sweep's bell": self._ring, "healing": self._heal_now_and_then}
+        self._tasks = [asyncio.create_task(loop(), name=f"document {name}") for name, loop in loops.items()]
 
     async def drain(self, grace_seconds: float) -> None:
         """Stop within the time. Documents that are under way keep what is done and go on at the next start."""
         for task in self._tasks:
             task.cancel()
+        await self._work.drain(grace_seconds)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         await self._parser.close()
 
     async def accept(
-        self, business_id: str, filename: str, chunks: AsyncIterator[bytes], *, document_id: str | None = None
+        self,
+        business_id: str,
+        filename: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        document_id: str | None = None,
+        source: str = "upload",
+        tags: Sequence[str] = (),
+        hold: bool = False,
     ) -> Document:
-        """Store an upload and queue it. A file that cannot be taken comes back as a document that has failed.
+        """Store a file and queue it. A file that cannot be taken comes back as a document that has failed.
 
-        Beyond the size limit the rest of `chunks` is left unread. Raises what `chunks` raises, and sqlite3.Error
-        when not even a row can be stored; nothing is kept then. Whoever gives a `document_id` may repeat the call,
-        also after a crash or a cancellation: a document that is there already is returned, and `chunks` left unread.
+        An upload of a name that there is becomes a new version of that document; the content that it has already
+        changes nothing. Beyond the size limit the rest of `chunks` is left unread. Raises what `chunks` raises,
+        ValueError for `tags`, and sqlite3.Error when not even a row can be stored; nothing is kept then.
+        Whoever gives a `document_id` may repeat the call, also after a crash or a cancellation: a document that is
+        there already is returned, and `chunks` left unread. It is never matched by name.
         """
+        tidy = tidy_tags(tags)
         known = await self.get(business_id, document_id) if document_id else None
         if known is not None:
             return known
-        now = self._clock.now()
-        version_id = new_id()
-        stored, refusal = await self._stored(version_id, chunks)
-        accepted = Document(
-            *(document_id or new_id(), business_id, safe_filename(filename)),
-            status=DocumentStatus.FAILED if refusal else DocumentStatus.QUEUED,
-            progress=0.0,
-            is_processed=False,
-            chunks_count=0,
-            error_message=refusal,
-            version=1,
-            bytes=stored.bytes,
-            created_at=now,
-            updated_at=now,
+        arrival = Arrival(
+            document_id or new_id(),
+            business_id,
+            safe_filename(filename),
+            _new_version(),
+            source=source,
+            tags=tidy,
+            hold=hold,
+            by_name=document_id is None and source == "upload",
         )
-        remembering = self._remember(accepted, StoredVersion(version_id, stored.sha256, stored.bytes))
-        await (remembering if document_id is None else to_the_end(remembering))
-        return accepted
+        return await self._taken(await self._intake.take(arrival, chunks, repeatable=document_id is not None))
+
+    async def replace(
+        self,
+        business_id: str,
+        document_id: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        filename: str | None = None,
+        hold: bool = False,
+    ) -> Document | None:
+        """A new version of this document; None when this business has no such document. As `accept` otherwise."""
+        known = await self.get(business_id, document_id)
+        if known is None:
+            return None
+        name = safe_filename(filename) if filename else known.filename
+        arrival = Arrival(document_id, business_id, name, _new_version(), source=known.source, hold=hold)
+        return await self._taken(await self._intake.take(arrival, chunks))
+
+    async def withdraw(self, business_id: str, accepted: Document) -> None:
+        """Undo what `accept` or `replace` returned, for a request that broke off: nothing of it is to stay.
+
+        A document that was there before stays as it was; so does everything when the version is complete by now.
+        """
+        found = await self._database.read(stored_version(business_id, accepted.id, accepted.version))
+        if found is None:
+            return
+        if await self._database.write(withdraw(found.id, BROKE_OFF, self._clock.now())):
+            await self._stop(business_id, accepted.id)
+
+    async def versions(self, business_id: str, document_id: str) -> list[VersionView] | None:
+        """The versions that are kept, the newest first; None when this business has no such document."""
+        return await self._database.read(versions(business_id, document_id))
+
+    async def roll_back(self, business_id: str, document_id: str, number: int) -> Document | None:
+        """A new version with the content of version `number`; what is embedded of it is not embedded again.
+
+        None when this business has no such document. Raises VersionGoneError.
+        """
+        known = await self.get(business_id, document_id)
+        if known is None:
+            return None
+        arrival = Arrival(document_id, business_id, known.filename, _new_version(), source=known.source)
+        return await self._taken(await self._intake.take_again(arrival, number))
+
+    async def publish(self, business_id: str, document_id: str) -> Document | None:
+        """Make the held version live, in one unit. None without such a document; raises NothingHeldError."""
+        missing = await self._database.read(missing_of_held(business_id, document_id, self._embedder.name))
+        unit = publish(business_id, document_id, missing or 0, self._clock.now())
+        return await self._decided(business_id, document_id, await self._database.write(unit))
+
+    async def discard(self, business_id: str, document_id: str) -> Document | None:
+        """Drop the held version; the live one stays. None without such a document; raises NothingHeldError."""
+        unit = discard(business_id, document_id, NEVER_PUBLISHED, self._clock.now())
+        return await self._decided(business_id, document_id, await self._database.write(unit))
+
+    async def retry(self, business_id: str, document_id: str) -> Document | None:
+        """Try a version that failed again. None without such a document.
+
+        Raises NotFailedError, and VersionGoneError when the file itself was not taken.
+        """
+        known = await self.get(business_id, document_id)
+        if known is None:
+            return None
+        if known.status is not DocumentStatus.FAILED:
+            raise NotFailedError(NOT_FAILED)
+        version = await self._database.read(stored_version(business_id, document_id, known.version))
+        if version is None or not version.sha256 or not await self._files.has(version.id):
+            raise VersionGoneError(NO_FILE)
+        if not await self._database.write(try_again(business_id, document_id, self._clock.now())):
+            raise NotFailedError(NOT_FAILED)
+        self._work.put(business_id, document_id)
+        self.news.tell(business_id, [document_id])
+        return await self.get(business_id, document_id)
+
+    async def set_tags(self, business_id: str, document_id: str, tags: Sequence[str]) -> Document | None:
+        """Give a document these tags and no others. None without such a document; ValueError for bad tags."""
+        tidy = tidy_tags(tags)
+        if not await self._database.write(set_tags(business_id, document_id, tidy, self._clock.now())):
+            return None
+        self.news.tell(business_id, [document_id])
+        return await self.get(business_id, document_id)
 
     async def get(self, business_id: str, document_id: str) -> Document | None:
         """The document, when it is this business's and not deleted."""
         return await self._database.read(document(business_id, document_id))
 
-    async def list(self, business_id: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
+    async def list(
+        self, business_id: str, limit: int, cursor: str | None, *, source: str | None = None, tag: str | None = None
+    ) -> tuple[list[Document], str | None]:
         """A page of documents, the newest first, and the cursor of the next. Raises ValueError for a bad cursor."""
         before = _position(cursor) if cursor else None
-        found = await self._database.read(documents(business_id, limit + 1, before))
+        found = await self._database.read(documents(business_id, limit + 1, before, source=source, tag=tag))
         if len(found) <= limit:
             return found, None
         return found[:limit], f"{found[limit - 1].created_at}.{found[limit - 1].id}"
@@ -146,8 +256,7 @@ class Ingestion:
         """No search finds the document from now on; what it leaves is swept up later. False when there is none."""
         deleted = await self._database.write(delete_document(business_id, document_id, self._clock.now()))
         if deleted:
-            self._sweep_wanted.set()
-            await self._tell()
+            await self._stop(business_id, document_id)
         return deleted
 
     async def wait_until_done(self, document_ids: Iterable[str]) -> None:
@@ -158,108 +267,39 @@ class Ingestion:
                 await self._changed.wait()
 
     async def sweep(self) -> int:
-        """Take away what deleted and failed documents left; how many were cleared."""
-        return await self._sweep.run(self._in_hand.__contains__)
+        """Take away what deleted documents and versions that are over left; how many versions were cleared."""
+        return await self._sweep.run(self._work.in_hand)
 
-    async def _stored(self, version_id: str, chunks: AsyncIterator[bytes]) -> tuple[StoredFile, str | None]:
-        """The stored file and None, or why it was refused. An empty one is not kept."""
-        counted = _Counted(chunks)
-        try:
-            stored = await self._files.store(version_id, counted.pieces(), self._options.max_file_bytes)
-        except UnreadableDocumentError as error:
-            return StoredFile(counted.bytes, ""), str(error)
-        except OSError as error:
-            if counted.failed:
-                raise
-            logger.warning("an upload of %d bytes could not be stored: %s", counted.bytes, error)
-            return StoredFile(counted.bytes, ""), NO_SPACE
-        if stored.bytes == 0:
-            await self._files.remove(version_id)
-            return stored, EMPTY
-        return stored, None
+    async def heal(self) -> int:
+        """Embed what could not be embedded before, if it can be now; how many chunks."""
+        return await self._missing.heal()
 
-    async def _remember(self, accepted: Document, version: StoredVersion) -> None:
-        try:
-            await self._database.write(add_document(accepted, version))
-        except BaseException:
-            # The row may be there all the same: who asked for it is gone, or does not know of it.
-            await asyncio.shield(self._take_back(accepted, version))
-            raise
-        if accepted.status is DocumentStatus.QUEUED:
-            self._queue.put(accepted.business_id, accepted.id)
-            self._show_depth()
+    async def _taken(self, taken: Taken) -> Document:
+        accepted = taken.document
+        if taken.stored:
+            if accepted.version > 1:
+                # What was on its way before is not wanted any more.
+                await self._work.stop(accepted.id)
+            self._work.put(accepted.business_id, accepted.id)
+        self.news.tell(accepted.business_id, [accepted.id])
+        return accepted
 
-    async def _take_back(self, accepted: Document, version: StoredVersion) -> None:
-        try:
-            await self.delete(accepted.business_id, accepted.id)
-        except Exception as error:  # noqa: BLE001 - the first error is the one to tell; the next start tidies up
-            logger.warning("an upload that failed could not be taken back: %r", error)
-        finally:
-            await self._files.remove(version.id)
+    async def _decided(self, business_id: str, document_id: str, done: bool) -> Document | None:  # noqa: FBT001 - a unit's answer
+        found = await self.get(business_id, document_id)
+        if found is not None and not done:
+            raise NothingHeldError(NOTHING_HELD)
+        self._want_sweep()
+        self.news.tell(business_id, [document_id])
+        return found
 
-    def _spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _stop(self, business_id: str, document_id: str) -> None:
+        await self._work.stop(document_id)
+        self._want_sweep()
+        self.news.tell(business_id, [document_id])
+        await self._tell_ended()
 
-    async def _work(self) -> None:
-        while True:
-            business_id, document_id = await self._queue.take()
-            self._in_hand[document_id] = None
-            self._show_depth()
-            try:
-                with self._metrics.uploads.track_inprogress():
-                    await self._advance(document_id)
-            except Exception as error:  # noqa: BLE001 - the worker must not die; the document stays in the queue
-                await self._postpone(business_id, document_id, error)
-            else:
-                self._faults.pop(document_id, None)
-            finally:
-                self._in_hand.pop(document_id, None)
-                await self._tell()
-
-    async def _advance(self, document_id: str) -> None:
-        """Work on one document until it is ready, failed or deleted. Raises what may pass by itself."""
-        task = await self._database.read(open_document(document_id))
-        if task is None:
-            return
-        self._in_hand[document_id] = task
-        try:
-            await self._pipeline.run(task)
-        except UnreadableDocumentError as error:
-            await self._fail(task, str(error))
-        except DocumentDeletedError:
-            self._sweep_wanted.set()
-        except BaseException:
-            # A fault around us or our own stop: it says nothing against the document.
-            await asyncio.shield(self._database.write(release(task.document_id)))
-            raise
-
-    async def _fail(self, task: DocumentTask, sentence: str) -> None:
-        await self._database.write(fail(task.document_id, sentence, self._clock.now()))
-        await self._files.remove(task.version_id)
-        logger.info("document %s failed: %s", task.document_id, sentence)
+    def _want_sweep(self) -> None:
         self._sweep_wanted.set()
-
-    async def _postpone(self, business_id: str, document_id: str, error: Exception) -> None:
-        faults = self._faults[document_id] = self._faults.get(document_id, 0) + 1
-        logger.warning("document %s is postponed after fault %d: %r", document_id, faults, error)
-        task = self._in_hand.get(document_id)
-        if faults > self._options.retries and task is not None:
-            try:
-                await self._fail(task, NOT_NOW)
-            except Exception as again:  # noqa: BLE001 - not even that could be stored: later, then
-                logger.warning("document %s could not be failed: %r", document_id, again)
-            else:
-                self._faults.pop(document_id, None)
-                return
-        pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** (faults - 1), _LONGEST_PAUSE_SECONDS)
-        self._spawn(f"pause of document {document_id}", self._put_back(business_id, document_id, pause))
-
-    async def _put_back(self, business_id: str, document_id: str, pause_seconds: float) -> None:
-        await self._clock.sleep(pause_seconds)
-        self._queue.put(business_id, document_id)
-        self._show_depth()
 
     async def _sweep_again_and_again(self) -> None:
         while True:
@@ -275,40 +315,31 @@ class Ingestion:
             await self._clock.sleep(_SWEEP_SECONDS)
             self._sweep_wanted.set()
 
-    async def _tell(self) -> None:
+    async def _heal_now_and_then(self) -> None:
+        while True:
+            await self._clock.sleep(_HEAL_SECONDS)
+            try:
+                await self.heal()
+            except Exception as error:  # noqa: BLE001 - an embedder that is away is asked again later
+                logger.warning("missing embeddings cannot be made now: %r", error)
+
+    async def _tell_ended(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
-    def _show_depth(self) -> None:
-        self._metrics.queue_depth.labels("documents").set(len(self._queue))
+
+def tidy_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Lower-cased, stripped, each once. Raises ValueError with a sentence."""
+    tidy = tuple(dict.fromkeys(tag.strip().lower() for tag in tags))
+    if len(tidy) > MOST_TAGS:
+        raise ValueError(f"a document has at most {MOST_TAGS} tags")
+    if not all(0 < len(tag) <= LONGEST_TAG for tag in tidy):
+        raise ValueError(f"a tag has 1 to {LONGEST_TAG} characters")
+    return tidy
 
 
-class _Counted:
-    """An upload's content, with how much came and whether its source failed."""
-
-    def __init__(self, content: AsyncIterator[bytes]) -> None:
-        self._content = content
-        self.bytes = 0
-        self.failed = False
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        try:
-            async for piece in self._content:
-                self.bytes += len(piece)
-                yield piece
-        except Exception:
-            self.failed = True
-            raise
-
-
-async def to_the_end(work: Coroutine[object, object, T]) -> T:
-    """Also when the caller is cancelled meanwhile: the call will be repeated, and must find what this one did."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+def _new_version() -> StoredVersion:
+    return StoredVersion(new_id(), "", 0)
 
 
 def _position(cursor: str) -> tuple[int, str]:
