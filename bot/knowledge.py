@@ -139,7 +139,12 @@ async def _ingestion(
         files=DocumentFiles(directory / UPLOADS),
     )
     options = IngestionOptions(
-        max_file_bytes=settings.concierge_max_upload_mb * MEGABYTE, workers=settings.concierge_parser_processes
+        max_file_bytes=settings.concierge_max_upload_mb * MEGABYTE,
+        max_documents=settings.concierge_max_documents,
+        max_storage_bytes=settings.concierge_max_storage_mb * MEGABYTE,
+        max_chunks=settings.concierge_max_chunks,
+        keep_versions=settings.concierge_keep_versions,
+        workers=settings.concierge_parser_processes,
     )
     ingestion = Ingestion(parts, clock, metrics, options)
     await ingestion.start()

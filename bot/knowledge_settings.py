@@ -15,6 +15,12 @@ class KnowledgeSettings(BackupSettings):
 
     concierge_max_upload_mb: Count = 100
     concierge_max_upload_files: Count = 100
+    # of a business: documents, and megabytes of kept files
+    concierge_max_documents: int = Field(default=10_000, ge=1, le=10_000_000)
+    concierge_max_storage_mb: int = Field(default=10_240, ge=1, le=100_000_000)
+    # of a document: chunks, and versions that are kept, the newest included
+    concierge_max_chunks: int = Field(default=200_000, ge=1, le=10_000_000)
+    concierge_keep_versions: int = Field(default=3, ge=1, le=1_000)
     concierge_parser_processes: int = Field(default=2, ge=1, le=64)
     concierge_parser_seconds: Seconds = 120.0
     concierge_parser_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)
