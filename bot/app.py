@@ -19,6 +19,7 @@ from bot.conversation import Conversation, ConversationOptions, running_conversa
 from bot.data_directory import DATABASE_FILES, OWNED, OwnedDirectory, owned_directory
 from bot.health import HEALTH, Check, Component, HealthNeeds, State, database_check, disk_check, install_health
 from bot.knowledge import RunningKnowledge, running_knowledge
+from bot.knowledge_gaps import GAP_SECONDS, GapParts, gap_parts
 from bot.settings import Settings
 from bot.webhook import DEFAULT_APP, MAX_BODY_BYTES, WEBHOOK, Webhook, install_webhook
 from database.businesses import ensure_default
@@ -128,6 +129,8 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         )
         news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.concluded, conversation.delivery.wake)
         conversation.sweeps["knowledge news"] = (news.sweep, NEWS_SECONDS)
+        gaps = gap_parts(settings, chat, knowledge, clock)
+        conversation.sweeps["knowledge gaps"] = (gaps.sweep.run, GAP_SECONDS)
         await stack.enter_async_context(running_scheduler(conversation.sweeps, clock, metrics))
         index = index_files(directory.path, settings, clock, knowledge.vectors)
         backups = await stack.enter_async_context(running_backups(directory.path, settings, index, clock, metrics))
@@ -135,7 +138,7 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         yield RunningBot(
             directory=directory,
             conversation=conversation,
-            api=_api_needs(settings, chat, knowledge, conversation, clock, tokens),
+            api=_api_needs(settings, chat, knowledge, conversation, gaps, clock, tokens),
             health=HealthNeeds(
                 _checks(directory.path, chat, knowledge, conversation) | backup_check(backups),
                 metrics.registry,
@@ -193,6 +196,7 @@ def _api_needs(
     chat: Database,
     knowledge: RunningKnowledge,
     conversation: Conversation,
+    gaps: GapParts,
     clock: Clock,
     tokens: Mapping[str, str],
 ) -> ApiNeeds:
@@ -209,6 +213,7 @@ def _api_needs(
         knowledge_database=knowledge.database,
         word_marks=knowledge.agents.word_marks,
         topics=knowledge.agents.topics,
+        gaps=gaps.gaps,
     )
 
 

@@ -29,13 +29,17 @@ from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 @dataclass(frozen=True, slots=True)
 class CustomerAgents:
-    """The agents, and what others need of what they are made of. `model` None: they are built in."""
+    """The agents, and what others need of what they are made of. `model` None: they are built in.
+
+    `local` is the local embedder, whatever the settings say of the knowledge's.
+    """
 
     responder: Responder
     asker: QueryAgent
     topics: TopicFinder
     word_marks: WordMarks
     packs: Mapping[str, LanguagePack]
+    local: Embedder
     model: LanguageModel | None
     model_check: Check
 
@@ -57,7 +61,8 @@ async def open_customer_agents(
     chosen = model or line
     asker = QueryAgent(index, chosen, packs)
     memory = ConversationMemory(chosen, settings.concierge_history_tokens)
-    topics = TopicFinder(KnownTopics(chat), _topic_embedder(stack, embedder))
+    local = _local_embedder(stack, embedder)
+    topics = TopicFinder(KnownTopics(chat), local)
     stack.push_async_callback(topics.close)
     return CustomerAgents(
         responder=BurstResponder(MessageClassifier(chosen, packs, topics), asker, Sentences(packs), memory),
@@ -65,13 +70,14 @@ async def open_customer_agents(
         topics=topics,
         word_marks=WordMarks(packs),
         packs=packs,
+        local=local,
         model=chosen,
         model_check=model_check(line),
     )
 
 
-def _topic_embedder(stack: AsyncExitStack, embedder: Embedder) -> Embedder:
-    """Always the local one: what is a topic was measured with it, and no burst shall wait or pay for that."""
+def _local_embedder(stack: AsyncExitStack, embedder: Embedder) -> Embedder:
+    """For topics and gaps: what is one was measured with it, and neither burst nor sweep shall wait or pay for that."""
     if isinstance(embedder, WordLlamaEmbedder):
         return embedder
     local = WordLlamaEmbedder()

@@ -5,12 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.backup_settings import BackupSettings
+from bot.gap_settings import GapSettings
+from bot.index_settings import IndexSettings
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class KnowledgeSettings(BackupSettings):
+class KnowledgeSettings(BackupSettings, GapSettings, IndexSettings):
     """What `Settings` takes in: a field is its variable in lower case."""
 
     concierge_max_upload_mb: Count = 100
@@ -21,6 +23,7 @@ class KnowledgeSettings(BackupSettings):
     # of a document: chunks, and versions that are kept, the newest included
     concierge_max_chunks: int = Field(default=200_000, ge=1, le=10_000_000)
     concierge_keep_versions: int = Field(default=3, ge=1, le=1_000)
+    concierge_max_event_listeners: Count = 100
     concierge_parser_processes: int = Field(default=2, ge=1, le=64)
     concierge_parser_seconds: Seconds = 120.0
     concierge_parser_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)

@@ -48,10 +48,6 @@ class Answers(Protocol):
         """The document that they are now, on its way to the searches."""
         ...
 
-    async def delete(self, business_id: str, document_id: str) -> bool:
-        """Forget it; False when there is none."""
-        ...
-
 
 class Gaps:
     """Every call is about one business and sees nothing of another's."""
@@ -60,6 +56,7 @@ class Gaps:
         self._chat = chat
         self._answers = answers
         self._clock = clock
+        self._answering: set[str] = set()
 
     async def list(
         self, business_id: str, limit: int, state: GapState | None = None, after: GapPlace | None = None
@@ -85,24 +82,26 @@ class Gaps:
         gap = await self.get(business_id, gap_id)
         if gap is None:
             return None
-        if gap.state is GapState.ANSWERED:
+        if gap.state is GapState.ANSWERED or gap_id in self._answering:
             raise GapSettledError
-        wording = question or gap.question
+        self._answering.add(gap_id)
+        try:
+            return await self._answered(gap, business_id, answer, question or gap.question, actor)
+        finally:
+            self._answering.discard(gap_id)
+
+    async def _answered(
+        self, gap: Gap, business_id: str, answer: str, wording: str, actor: str
+    ) -> tuple[Gap, Document] | None:
         # the document first: a crash between the two leaves an open gap, never an answer that is nowhere
         document = await self._answers.add(business_id, wording, answer)
         settled = settle_gap(
-            business_id,
-            gap_id,
-            GapState.ANSWERED,
-            actor,
-            self._clock.now(),
+            *(business_id, gap.id, GapState.ANSWERED, actor, self._clock.now()),
             question=wording,
             document_id=document.id,
         )
-        if not await self._chat.write(settled):
-            await self._answers.delete(business_id, document.id)
-            raise GapSettledError
-        answered = await self.get(business_id, gap_id)
+        await self._chat.write(settled)
+        answered = await self.get(business_id, gap.id)
         return (answered, document) if answered else None
 
     async def ignore(self, business_id: str, gap_id: str, actor: str) -> bool:

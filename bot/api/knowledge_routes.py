@@ -8,6 +8,16 @@ from aiohttp import web
 from bot.api.backups import BackupOut, BackupPage, BackupRequest, get_backup, list_backups, make_backup
 from bot.api.bodies import AskRequest, SearchRequest
 from bot.api.documents import delete_document, get_document, list_documents, upload
+from bot.api.gaps import (
+    GapAnsweredOut,
+    GapAnswerRequest,
+    GapOut,
+    GapPage,
+    answer_gap,
+    get_gap,
+    ignore_gap,
+    list_gaps,
+)
 from bot.api.knowledge_schemas import KnowledgeSettingsOut, KnowledgeSettingsRequest
 from bot.api.knowledge_settings import get_knowledge_settings, patch_knowledge_settings
 from bot.api.openapi import Described
@@ -20,6 +30,7 @@ V1 = "/api/v1"
 BUSINESS = f"{V1}/businesses/{{business}}"
 DOCUMENTS = f"{BUSINESS}/documents"
 SETTINGS = f"{BUSINESS}/knowledge-settings"
+GAPS = f"{BUSINESS}/gaps"
 BACKUPS = f"{V1}/backups"
 
 KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
@@ -77,5 +88,32 @@ KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
             refusals=(HTTPStatus.SERVICE_UNAVAILABLE,),
         ),
         get_backup,
+    ),
+    (
+        Described("GET", GAPS, "List questions that were not answered.", GapPage, paged=True, filters=("state",)),
+        list_gaps,
+    ),
+    (Described("GET", f"{GAPS}/{{id}}", "Look at a gap.", GapOut), get_gap),
+    (
+        Described(
+            "POST",
+            f"{GAPS}/{{id}}/answer",
+            "Turn a gap and its answer into knowledge.",
+            GapAnsweredOut,
+            status=HTTPStatus.ACCEPTED,
+            takes=GapAnswerRequest,
+            refusals=(HTTPStatus.CONFLICT,),
+        ),
+        answer_gap,
+    ),
+    (
+        Described(
+            "DELETE",
+            f"{GAPS}/{{id}}",
+            "Ignore a gap, also when it is asked again.",
+            status=HTTPStatus.NO_CONTENT,
+            refusals=(HTTPStatus.CONFLICT,),
+        ),
+        ignore_gap,
     ),
 )

@@ -12,6 +12,7 @@ from agents.word_marks import WordMarks
 from database.clock import Clock
 from database.engine import Database
 from database.records import Document
+from services.gaps import Gaps
 
 
 class Ingestion(Protocol):
@@ -71,6 +72,7 @@ class ApiNeeds:
     knowledge_database: Database
     word_marks: WordMarks
     topics: TopicGuesser
+    gaps: Gaps
 
 
 API: web.AppKey[ApiNeeds] = web.AppKey("api", ApiNeeds)

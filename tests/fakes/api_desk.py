@@ -20,6 +20,7 @@ from database.clock import Clock
 from database.engine import Database
 from database.metrics import Metrics
 from database.records import Business, Document, DocumentStatus, Passage, new_id
+from services.gaps import Gaps
 from services.known_topics import KnownTopics
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
@@ -65,6 +66,12 @@ class KnowledgeDesk:
         self.documents[document.id] = document
         self.contents[document.id] = content
         return document
+
+    async def add(self, business_id: str, question: str, answer: str) -> Document:
+        async def content() -> AsyncIterator[bytes]:
+            yield f"# {question}\n\n{answer}".encode()
+
+        return await self.accept(business_id, f"{question}.md", content())
 
     async def get(self, business_id: str, document_id: str) -> Document | None:
         found = self.documents.get(document_id)
@@ -147,6 +154,7 @@ async def api_desk(
         knowledge_database=knowledge_database or chat,
         word_marks=WordMarks(await asyncio.to_thread(load_language_packs)),
         topics=TopicFinder(KnownTopics(chat), embedder),
+        gaps=Gaps(chat, knowledge, clock),
     )
     app[HEALTH] = HealthNeeds(checks or {}, metrics.registry, tokens, metrics_public=metrics_public)
     headers = {"Authorization": f"Bearer {ADMIN}"}

@@ -62,9 +62,6 @@ class AnswerShelf:
     async def get(self, business_id: str, document_id: str) -> Document | None:
         return self.documents.get(document_id)
 
-    async def delete(self, business_id: str, document_id: str) -> bool:
-        return self.documents.pop(document_id, None) is not None
-
 
 @dataclass
 class World:
