@@ -1,4 +1,4 @@
-"""What search, index and repair read of knowledge.db: chunks, their embeddings, and which of them are live."""
+"""What index and repair read of knowledge.db: chunks and their embeddings."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,23 +27,6 @@ class EmbeddedChunk:
     business_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class LiveChunk:
-    """A chunk that may answer now. `vector` is float32, little endian.
-
-    `first_heading` is the path of headings above the document's first chunk.
-    """
-
-    id: str
-    document_id: str
-    filename: str
-    text: str
-    heading: str | None
-    page: int | None
-    vector: bytes | None
-    first_heading: str | None
-
-
 def embedded_text(heading: str | None, text: str) -> str:
     """What both legs of the search are given of a chunk: the path of headings above it, and its text."""
     return f"{heading}\n{text}" if heading else text
@@ -64,7 +47,7 @@ def words_after(n: int, limit: int) -> Unit[list[ChunkWords]]:
 
 def words_of(numbers: Sequence[int]) -> Unit[list[ChunkWords]]:
     """The chunks with these numbers, in order."""
-    names, parameters = _listed("n", numbers)
+    names, parameters = listed("n", numbers)
 
     async def unit(transaction: Transaction) -> list[ChunkWords]:
         rows = await transaction.all(f"{_WORDS} WHERE c.n IN ({names}) ORDER BY c.n", parameters)
@@ -112,7 +95,7 @@ def embedded_after(embedder: str, after: int, limit: int) -> Unit[list[EmbeddedC
 
 def vectors_of(embedder: str, ids: Sequence[str]) -> Unit[list[tuple[str, bytes]]]:
     """Id and stored embedding (float32, little endian) of those chunks that have one."""
-    names, parameters = _listed("id", ids)
+    names, parameters = listed("id", ids)
 
     async def unit(transaction: Transaction) -> list[tuple[str, bytes]]:
         rows = await transaction.all(
@@ -126,7 +109,7 @@ def vectors_of(embedder: str, ids: Sequence[str]) -> Unit[list[tuple[str, bytes]
 
 def known_among(ids: Sequence[str]) -> Unit[set[str]]:
     """Those ids whose chunks are there and belong in the indexes."""
-    names, parameters = _listed("id", ids)
+    names, parameters = listed("id", ids)
 
     async def unit(transaction: Transaction) -> set[str]:
         rows = await transaction.all(
@@ -134,51 +117,6 @@ def known_among(ids: Sequence[str]) -> Unit[set[str]]:
             parameters,
         )
         return {row["id"] for row in rows}
-
-    return unit
-
-
-def live_among(business_id: str, ids: Sequence[str]) -> Unit[set[str]]:
-    """Those of the chunks that may answer now: of this business, of a live version, not deleted."""
-    names, parameters = _listed("id", ids)
-
-    async def unit(transaction: Transaction) -> set[str]:
-        rows = await transaction.all(
-            f"SELECT c.id {_LIVE} AND c.id IN ({names})", parameters | {"business_id": business_id}
-        )
-        return {row["id"] for row in rows}
-
-    return unit
-
-
-def live_chunks(business_id: str, ids: Sequence[str], embedder: str) -> Unit[list[LiveChunk]]:
-    """Those of the chunks that may answer now, with the embedding that `embedder` made of them."""
-    names, parameters = _listed("id", ids)
-
-    async def unit(transaction: Transaction) -> list[LiveChunk]:
-        rows = await transaction.all(
-            "SELECT c.id, c.document_id, d.filename, c.text, c.heading, c.page, "
-            "(SELECT vector FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder) AS vector, "
-            "(SELECT heading FROM chunks WHERE version_id = c.version_id ORDER BY ordinal LIMIT 1) AS first_heading "
-            f"{_LIVE} AND c.id IN ({names})",
-            parameters | {"business_id": business_id, "embedder": embedder},
-        )
-        return [LiveChunk(**dict(row)) for row in rows]
-
-    return unit
-
-
-def has_live_vectors(business_id: str, embedder: str) -> Unit[bool]:
-    """Whether the business has any document that may answer by vectors: one with a chunk that has an embedding."""
-
-    async def unit(transaction: Transaction) -> bool:
-        row = await transaction.one(
-            "SELECT 1 FROM documents AS d JOIN chunks AS c ON c.version_id = d.live_version_id "
-            "JOIN embeddings AS e ON e.chunk_id = c.id AND e.embedder = :embedder "
-            "WHERE d.business_id = :business_id AND d.deleted_at IS NULL LIMIT 1",
-            {"business_id": business_id, "embedder": embedder},
-        )
-        return row is not None
 
     return unit
 
@@ -192,10 +130,6 @@ _INDEXED = (
     "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id JOIN versions AS v ON v.id = c.version_id "
     "WHERE d.deleted_at IS NULL AND v.shelved_at IS NULL"
 )
-_LIVE = (
-    "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id AND d.live_version_id = c.version_id "
-    "WHERE c.business_id = :business_id AND d.business_id = :business_id AND d.deleted_at IS NULL"
-)
 
 
 def _words(row: Row) -> ChunkWords:
@@ -203,11 +137,11 @@ def _words(row: Row) -> ChunkWords:
     return ChunkWords(row["n"], row["id"], row["business_id"], body, bool(row["wanted"]))
 
 
-def _listed(name: str, values: Iterable[Any]) -> tuple[str, dict[str, Any]]:
+def listed(name: str, values: Iterable[Any]) -> tuple[str, dict[str, Any]]:
     """The names for an IN list and their values: (":n0, :n1", {"n0": …, "n1": …}).
 
-    Not json_each as elsewhere: of that SQLite cannot tell how few values it holds, and for what is live (`_LIVE`) it
-    would go through every chunk of the business instead (EXPLAIN QUERY PLAN, 3.40).
+    Not json_each as elsewhere: of that SQLite cannot tell how few values it holds, and for what is live it would go
+    through every chunk of the business instead (EXPLAIN QUERY PLAN, 3.40).
     """
     parameters = {f"{name}{i}": value for i, value in enumerate(values)}
     return ", ".join(f":{key}" for key in parameters), parameters

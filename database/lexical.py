@@ -5,15 +5,18 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from database.chunks import last_number, numbered_ids, words_after, words_of
 from database.engine import Database, DatabaseClosedError, DatabaseOptions
-from database.lexical_units import add_words, find_words, indexed_after, remove_words, watermark
+from database.lexical_search import RARE, Proposed, count_words, propose, stems_of
+from database.lexical_units import add_words, indexed_after, remove_words, watermark
 from database.metrics import Metrics
 from database.migrations import NewerDatabaseError
 from database.transaction import Unit
+from database.word_scores import AskedWords, asked_words, word_scores
 from database.words import query_words
 
 T = TypeVar("T")
@@ -22,9 +25,17 @@ logger = logging.getLogger(__name__)
 SLICE = 64
 PAGE = 2_000
 KNOWN_WORDS = 4_096
-COMMON = 200
 WORD_BUDGET = 5_000
+_LEAST = 1e-6
 _BROKEN = ("malformed", "not a database", "no such table", "corrupt", "disk i/o error", "vtable constructor failed")
+
+
+@dataclass(frozen=True, slots=True)
+class WordHits:
+    """What a search by words found: scores by chunk id (database.word_scores), and the question as it was weighed."""
+
+    asked: AskedWords
+    scores: dict[str, float]
 
 
 class LexicalError(Exception):
@@ -68,20 +79,50 @@ class LexicalIndex:
         return self._database is None
 
     async def search(self, business_id: str, query: str, limit: int) -> list[tuple[str, float]]:
-        """(chunk id, bm25; higher is better), best first; live or not."""
+        """(chunk id, score as `WordHits.scores`), best first; live or not."""
+        hits = await self.find(business_id, query, limit)
+        return sorted(hits.scores.items(), key=lambda item: (-item[1], item[0]))
+
+    async def find(self, business_id: str, query: str, limit: int) -> WordHits:
+        """The best candidates, at most `limit`, with their scores; live or not."""
         words = query_words(query)
+        known = self._known(business_id, words)
+        found = await self._read(propose(business_id, words, limit, self._word_budget, known))
+        asked = self._asked(business_id, query, known, found)
+        scores = word_scores(asked, [stems for _, stems in found.candidates]).tolist()
+        hits = dict(zip((chunk_id for chunk_id, _ in found.candidates), scores, strict=True))
+        if not any(scores):
+            # Found by a prefix, as single Chinese characters are: in the order in which they were proposed.
+            hits = {chunk_id: _LEAST / place for place, chunk_id in enumerate(hits, start=1)}
+        return WordHits(asked, hits)
+
+    async def weigh(self, business_id: str, query: str) -> AskedWords:
+        """How much each word of the question tells, for `scores_of`."""
+        words = query_words(query)
+        known = self._known(business_id, words)
+        return self._asked(business_id, query, known, await self._read(count_words(business_id, words, known)))
+
+    async def scores_of(self, asked: AskedWords, chunk_ids: Sequence[str]) -> dict[str, float]:
+        """The scores of these chunks; without those that are not indexed."""
+        if not chunk_ids:
+            return {}
+        found = await self._read(stems_of(chunk_ids))
+        scores = word_scores(asked, [stems for _, stems in found]).tolist()
+        return dict(zip((chunk_id for chunk_id, _ in found), scores, strict=True))
+
+    def _known(self, business_id: str, words: Sequence[str]) -> dict[str, int]:
+        """Document frequencies that were counted before and still hold."""
         size = self._sizes.get(business_id, 0)
-        counts = {
-            word: self._frequencies[business_id, word] for word in words if (business_id, word) in self._frequencies
-        }
-        known = {word: frequency for word, (then, frequency) in counts.items() if _similar(then, size)}
-        found = await self._read(find_words(business_id, words, limit, self._word_budget, known))
+        counts = ((word, self._frequencies.get((business_id, word))) for word in words)
+        return {word: count[1] for word, count in counts if count and _similar(count[0], size)}
+
+    def _asked(self, business_id: str, query: str, known: dict[str, int], found: Proposed) -> AskedWords:
         self._sizes[business_id] = found.chunks
         for word, count in found.counted.items():
             # Rare words are counted anew each time, which is cheap: an old count would hide a new document.
-            if count >= COMMON:
+            if count > RARE:
                 self._remember((business_id, word), (found.chunks, count))
-        return found.hits
+        return asked_words(query, {**known, **found.counted}, found.chunks)
 
     async def catch_up(self) -> int:
         """Index every chunk of knowledge.db behind the watermark, in slices; how many."""
@@ -122,13 +163,28 @@ class LexicalIndex:
                 await self._write(add_words(chunks))
         return added + len(missing), removed
 
+    async def rebuild(self) -> int:
+        """Make the index anew in a file beside this one, which answers meanwhile, and take that file; its chunks."""
+        beside = self._path.with_name(f"{self._path.stem}-fresh{self._path.suffix}")
+        await asyncio.to_thread(_delete, beside)
+        try:
+            async with LexicalIndex.open(beside, self._knowledge, self._metrics) as fresh:
+                count = await fresh.catch_up()
+            async with self._catching_up:
+                await self._discard(self._database)
+                await asyncio.to_thread(beside.replace, self._path)
+                await self._open()
+        finally:
+            await asyncio.to_thread(_delete, beside)
+        return count
+
     async def _from_another_time(self) -> bool:
-        """Whether the index knows more chunks than knowledge.db ever had: that file was replaced by an older one."""
+        """Whether the index is of an older form, or knows more chunks than knowledge.db ever had: that was replaced."""
         try:
             mark = await self._read(watermark())
         except LexicalError:
             return False
-        return mark > await self._knowledge.read(last_number())
+        return mark < 0 or mark > await self._knowledge.read(last_number())
 
     async def _read(self, unit: Unit[T]) -> T:
         return await self._guarded(lambda database: database.read(unit))
@@ -155,7 +211,7 @@ class LexicalIndex:
             self._database = await self._stack.enter_async_context(self._opened())
         except (sqlite3.Error, NewerDatabaseError) as error:
             logger.warning("lexical.db cannot be opened and is made anew: %s", error)
-            await asyncio.to_thread(self._delete)
+            await asyncio.to_thread(_delete, self._path)
             self._database = await self._stack.enter_async_context(self._opened())
 
     def _opened(self) -> AbstractAsyncContextManager[Database]:
@@ -172,16 +228,17 @@ class LexicalIndex:
             await stack.aclose()
         except sqlite3.Error as error:
             logger.warning("lexical.db did not close: %s", error)
-        await asyncio.to_thread(self._delete)
-
-    def _delete(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        await asyncio.to_thread(_delete, self._path)
 
     def _remember(self, key: tuple[str, str], count: tuple[int, int]) -> None:
         if len(self._frequencies) >= KNOWN_WORDS:
             self._frequencies.pop(next(iter(self._frequencies)))
         self._frequencies[key] = count
+
+
+def _delete(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _similar(then: int, now: int) -> bool:

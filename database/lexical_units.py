@@ -1,27 +1,15 @@
 """The SQL of lexical.db: one FTS5 table a business, kept up to a watermark."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from array import array
+from collections.abc import Sequence
 
 from database.chunks import ChunkWords
 from database.transaction import Transaction, Unit
-from database.words import cut, match_term
+from database.word_stems import stem_numbers
+from database.words import cut
 
-COMMON_SHARE = 0.3  # measured: no question of SQuAD or XQuAD is found worse than with every word
-CHEAP = 1_000
 TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
-
-
-@dataclass(frozen=True, slots=True)
-class WordHits:
-    """What a search found: (chunk id, bm25, higher is better), best first.
-
-    `counted` are document frequencies that had to be counted; `chunks` is how many the business has.
-    """
-
-    hits: list[tuple[str, float]]
-    counted: Mapping[str, int]
-    chunks: int
 
 
 def watermark() -> Unit[int]:
@@ -45,8 +33,9 @@ def add_words(chunks: Sequence[ChunkWords]) -> Unit[None]:
             for chunk in mine:
                 # A row with another id under the same number is from another knowledge.db: repair takes it away.
                 added = await transaction.run(
-                    "INSERT INTO indexed_chunks (n, chunk_id, number) VALUES (:n, :id, :number) ON CONFLICT DO NOTHING",
-                    {"n": chunk.n, "id": chunk.id, "number": number},
+                    "INSERT INTO indexed_chunks (n, chunk_id, number, stems) VALUES (:n, :id, :number, :stems) "
+                    "ON CONFLICT DO NOTHING",
+                    {"n": chunk.n, "id": chunk.id, "number": number, "stems": packed_stems(chunk.body)},
                 )
                 if added:
                     fresh.append({"n": chunk.n, "body": cut(chunk.body)})
@@ -57,6 +46,14 @@ def add_words(chunks: Sequence[ChunkWords]) -> Unit[None]:
         )
 
     return unit
+
+
+def packed_stems(text: str) -> bytes:
+    """The stems of a text in their order, 4 bytes each, little endian."""
+    stems = array("I", stem_numbers(text))
+    if sys.byteorder == "big":
+        stems.byteswap()
+    return stems.tobytes()
 
 
 def remove_words(chunk_ids: Sequence[str]) -> Unit[int]:
@@ -89,68 +86,6 @@ def indexed_after(n: int, limit: int) -> Unit[list[tuple[int, str]]]:
     return unit
 
 
-def find_words(
-    business_id: str, words: Sequence[str], limit: int, budget: int, known: Mapping[str, int]
-) -> Unit[WordHits]:
-    """Search with the words that tell chunks apart, the rarest first, as many as `budget` lets (see `chosen`)."""
-
-    async def unit(transaction: Transaction) -> WordHits:
-        row = await transaction.one(
-            "SELECT number, chunks FROM word_tables WHERE business_id = :business_id", {"business_id": business_id}
-        )
-        if row is None or not words:
-            return WordHits([], {}, 0)
-        table = f"words_{row['number']}"
-        counted = {word: await _frequency(transaction, table, word, budget + 1) for word in words if word not in known}
-        frequencies = {word: known[word] if word in known else counted[word] for word in words}
-        asked = chosen(frequencies, row["chunks"], budget)
-        if not asked:
-            return WordHits([], counted, row["chunks"])
-        found = await transaction.all(
-            f"SELECT i.chunk_id, best.score FROM (SELECT rowid AS n, rank AS score FROM {table} "
-            f"WHERE {table} MATCH :query ORDER BY rank LIMIT :limit) AS best "
-            "JOIN indexed_chunks AS i ON i.n = best.n ORDER BY best.score, best.n",
-            {"query": " OR ".join(match_term(word) for word in asked), "limit": limit},
-        )
-        return WordHits([(hit["chunk_id"], -float(hit["score"])) for hit in found], counted, row["chunks"])
-
-    return unit
-
-
-def chosen(frequencies: Mapping[str, int], chunks: int, budget: int) -> list[str]:
-    """The words to ask with: all of them where that is cheap, otherwise the telling ones within the budget.
-
-    The budget of a small business is its number of chunks: on 1,759 passages that found as much as all words did
-    (hit@1 .85, hit@5 .97) in half the time.
-    """
-    if sum(frequencies.values()) <= CHEAP:
-        return rarest(frequencies, CHEAP)
-    return rarest(telling(frequencies, chunks), min(budget, max(chunks, CHEAP)))
-
-
-def telling(frequencies: Mapping[str, int], chunks: int) -> dict[str, int]:
-    """The words that tell chunks apart; all of them when every one is common.
-
-    bm25 gives a word in half of the chunks no weight and one in a third little, but every chunk that has it costs time.
-    """
-    rare = {word: frequency for word, frequency in frequencies.items() if frequency <= chunks * COMMON_SHARE}
-    return rare if any(rare.values()) else dict(frequencies)
-
-
-def rarest(frequencies: Mapping[str, int], budget: int) -> list[str]:
-    """The words that occur at all, rarest first, until their frequencies add up to more than `budget`."""
-    chosen: list[str] = []
-    spent = 0
-    for word, frequency in sorted(frequencies.items(), key=lambda item: item[1]):
-        if frequency == 0:
-            continue
-        spent += frequency
-        if chosen and spent > budget:
-            break
-        chosen.append(word)
-    return chosen
-
-
 async def _table(transaction: Transaction, business_id: str) -> int:
     await transaction.run(
         "INSERT INTO word_tables (business_id) VALUES (:business_id) ON CONFLICT (business_id) DO NOTHING",
@@ -170,12 +105,3 @@ async def _count(transaction: Transaction, number: int, more: int) -> None:
     await transaction.run(
         "UPDATE word_tables SET chunks = chunks + :more WHERE number = :number", {"more": more, "number": number}
     )
-
-
-async def _frequency(transaction: Transaction, table: str, word: str, enough: int) -> int:
-    """In how many chunks a word is; counting stops at `enough`."""
-    row = await transaction.one(
-        f"SELECT count(*) AS n FROM (SELECT 1 FROM {table} WHERE {table} MATCH :word LIMIT :enough)",
-        {"word": match_term(word), "enough": enough},
-    )
-    return int(row["n"]) if row else 0

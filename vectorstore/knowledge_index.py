@@ -6,32 +6,30 @@ knowledge.db decides what is live; both indexes are derived, may lag, and are re
 import asyncio
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
-from database.chunks import LiveChunk, has_live_vectors, live_among, live_chunks
 from database.clock import Clock
 from database.documents import knowledge_version
 from database.engine import Database
+from database.knowledge_settings import knowledge_settings
 from database.lexical import LexicalError, LexicalIndex
+from database.live_chunks import EVERYWHERE, SearchScope, has_live_vectors
 from database.metrics import Metrics
 from database.records import Chunk, Passage
-from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreError, VectorStoreUnavailableError
-from vectorstore.embedders import Embedder, EmbeddingError
+from vectorstore.candidate_search import CandidateSearch, Question
+from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreError
+from vectorstore.embedders import Embedder
+from vectorstore.found_passages import FoundPassages
 from vectorstore.frames import Vectors
 from vectorstore.index_healer import IndexHealer
-from vectorstore.score_fusion import fused
+from vectorstore.score_fusion import vector_weight
+from vectorstore.search_legs import Found, SearchLegs
+
+__all__ = ["IndexState", "KnowledgeIndex", "SearchOptions", "SearchScope"]
 
 logger = logging.getLogger(__name__)
-
-FIRST_FETCH = 50
-LAST_FETCH = 3_200
-TEXT_CHARACTERS = 1_200
-SILENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +46,6 @@ class SearchOptions:
     """`vector_seconds` is how long a search waits for the vector leg before the words answer alone."""
 
     vector_seconds: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What is asked; `vector` is None where the vector leg is not."""
-
-    business_id: str
-    text: str
-    vector: Vectors | None
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Legs:
-    """The best `fetch` candidates of each leg by chunk id; None for a leg that did not answer."""
-
-    fetch: int
-    vectors: dict[str, float] | None
-    words: dict[str, float] | None
-
-    def ids(self) -> list[str]:
-        """All candidates, each once."""
-        return list((self.vectors or {}) | (self.words or {}))
-
-    def ranking(self, limit: int) -> list[tuple[str, float]]:
-        """The best of both, fused."""
-        return fused(self.vectors, self.words)[:limit]
-
-    def only(self, live: set[str]) -> "_Legs":
-        """What is live of them."""
-        vectors = None if self.vectors is None else {key: s for key, s in self.vectors.items() if key in live}
-        words = None if self.words is None else {key: s for key, s in self.words.items() if key in live}
-        return _Legs(self.fetch, vectors, words)
-
-    def enough(self, asked: "_Legs", limit: int) -> bool:
-        """Whether each leg has enough live hits, or no more to give: then it gave fewer than were asked for."""
-        pairs = ((self.vectors, asked.vectors), (self.words, asked.words))
-        return all(live is None or len(live) >= limit or len(given or {}) < asked.fetch for live, given in pairs)
 
 
 class KnowledgeIndex:
@@ -107,11 +67,10 @@ class KnowledgeIndex:
         self._embedder = embedder
         self._healer = healer
         self._metrics = metrics
-        self._options = options or SearchOptions()
-        self._heard_at = 0.0
-        self._silences = 0
-        self._vector_seconds = metrics.search_seconds.labels("vector")
-        self._word_seconds = metrics.search_seconds.labels("lexical")
+        options = options or SearchOptions()
+        self._legs = SearchLegs(words, vectors, embedder, healer, metrics, options.vector_seconds)
+        self._candidates = CandidateSearch(knowledge, words, self._legs)
+        self._passages = FoundPassages(knowledge, self._candidates)
 
     @classmethod
     @asynccontextmanager
@@ -144,25 +103,28 @@ class KnowledgeIndex:
         """How often what is live of the business has changed."""
         return await self._knowledge.read(knowledge_version(business_id))
 
-    async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
+    async def search(
+        self, business_id: str, query: str, *, limit: int, scope: SearchScope | None = None
+    ) -> list[Passage]:
         """The best passages of the business, best first; `[]` without documents or for an empty query.
 
         With one leg away the other answers; with both away that is `[]` too.
         """
         if limit < 1 or not query.strip():
             return []
-        question = _Question(business_id, query, await self._vector_of(query), limit)
-        legs = await self._ask(question, max(FIRST_FETCH, limit))
-        self._count(legs)
-        ranking = legs.ranking(limit)
-        chunks = await self._read(question, ranking)
-        if len(chunks) < len(ranking):
-            ranking = await self._dig(question, legs)
-            chunks = await self._read(question, ranking)
-        if legs.vectors == {} and await self._knowledge.read(has_live_vectors(business_id, self._embedder.name)):
+        vector, settings = await asyncio.gather(
+            self._legs.vector_of(query), self._knowledge.read(knowledge_settings(business_id))
+        )
+        weight = settings.vector_weight
+        if weight is None:
+            weight = vector_weight(self._embedder.name)
+        question = Question(business_id, query, limit, scope or EVERYWHERE, vector, weight)
+        found = await self._candidates.find(question)
+        self._count(found)
+        if found.vectors == {} and await self._knowledge.read(has_live_vectors(business_id, self._embedder.name)):
             # They should be in the collection: an empty or missing one is a loss.
             self._healer.look()
-        return [_passage(chunks[key], score, question.vector) for key, score in ranking if key in chunks]
+        return await self._passages.of(question, found)
 
     async def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Take chunks in, whose rows and embeddings are in knowledge.db; a leg that is away is repaired later."""
@@ -193,106 +155,6 @@ class KnowledgeIndex:
             logger.warning("%d vectors will be forgotten later: %s", len(chunk_ids), error)
             self._healer.look()
 
-    async def _vector_of(self, query: str) -> Vectors | None:
-        """The query's embedding, or None where the vector leg is not to be asked."""
-        if not self._healer.trusts_vectors:
-            return None
-        try:
-            vectors = await self._embedder.embed([query])
-        except EmbeddingError as error:
-            logger.info("searching without vectors: %s", error)
-            return None
-        row: Vectors = vectors[0]
-        return row
-
-    async def _ask(self, question: "_Question", fetch: int) -> "_Legs":
-        by_vector, by_words = await asyncio.gather(self._vector_leg(question, fetch), self._word_leg(question, fetch))
-        return _Legs(fetch, by_vector, by_words)
-
-    async def _read(self, question: "_Question", ranking: list[tuple[str, float]]) -> dict[str, LiveChunk]:
-        """The chunks to show. What is not live is not among them: knowledge.db decides, at this moment."""
-        ids = [key for key, _ in ranking]
-        read = await self._knowledge.read(live_chunks(question.business_id, ids, self._embedder.name))
-        return {chunk.id: chunk for chunk in read}
-
-    async def _dig(self, question: "_Question", legs: "_Legs") -> list[tuple[str, float]]:
-        """The ranking of what is live: of more and more candidates, until that is enough or all there is."""
-        while True:
-            live = await self._knowledge.read(live_among(question.business_id, legs.ids()))
-            found = legs.only(live)
-            if legs.fetch >= LAST_FETCH or found.enough(legs, question.limit):
-                return found.ranking(question.limit)
-            legs = await self._ask(question, legs.fetch * 2)
-
-    def _count(self, legs: "_Legs") -> None:
-        answered = [name for name, leg in (("vector", legs.vectors), ("lexical", legs.words)) if leg is not None]
+    def _count(self, found: Found) -> None:
+        answered = [name for name, leg in (("vector", found.vectors), ("lexical", found.words)) if leg is not None]
         self._metrics.searches.labels("+".join(answered) or "none").inc()
-
-    async def _vector_leg(self, question: "_Question", fetch: int) -> dict[str, float] | None:
-        if question.vector is None:
-            return None
-        began = time.perf_counter()
-        collection = Collection(question.business_id, self._embedder.name)
-        try:
-            async with asyncio.timeout(self._options.vector_seconds):
-                found = await self._vectors.query(collection, question.vector, fetch)
-        except TimeoutError:
-            logger.info("searching without vectors: no answer in %g s", self._options.vector_seconds)
-            self._count_silence(began)
-            return None
-        except VectorStoreError as error:
-            logger.info("searching without vectors: %s", error)
-            if isinstance(error, VectorStoreUnavailableError) and error.damaged:
-                self._healer.doubt()
-            return None
-        self._heard_at, self._silences = time.perf_counter(), 0
-        self._vector_seconds.observe(self._heard_at - began)
-        return dict(found)
-
-    def _count_silence(self, began: float) -> None:
-        """A burst that waits in vain counts once, and not at all when others were answered meanwhile: it is busy."""
-        if began < self._heard_at:
-            return
-        self._heard_at = time.perf_counter()
-        self._silences += 1
-        if self._silences >= SILENCES:
-            self._silences = 0
-            self._healer.doubt()
-
-    async def _word_leg(self, question: "_Question", fetch: int) -> dict[str, float] | None:
-        began = time.perf_counter()
-        try:
-            found = await self._words.search(question.business_id, question.text, fetch)
-        except LexicalError as error:
-            logger.info("searching without words: %s", error)
-            self._healer.look()
-            return None
-        self._word_seconds.observe(time.perf_counter() - began)
-        return dict(found)
-
-
-def _passage(chunk: LiveChunk, score: float, query: Vectors | None) -> Passage:
-    return Passage(
-        chunk_id=chunk.id,
-        document_id=chunk.document_id,
-        filename=chunk.filename,
-        text=chunk.text[:TEXT_CHARACTERS],
-        score=min(1.0, score),
-        page=chunk.page,
-        heading=chunk.heading,
-        cosine=_cosine(chunk.vector, query),
-        title=_title(chunk),
-    )
-
-
-def _title(chunk: LiveChunk) -> str | None:
-    """The heading over the whole document: the first chunk stands under it, and so does this one."""
-    first, own = (path.split(" > ")[0] if path else None for path in (chunk.first_heading, chunk.heading))
-    return own if own == first else None
-
-
-def _cosine(stored: bytes | None, query: Vectors | None) -> float | None:
-    if stored is None or query is None:
-        return None
-    vector = np.frombuffer(stored, dtype="<f4")
-    return float(vector @ query) if vector.shape == query.shape else None

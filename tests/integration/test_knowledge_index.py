@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from database.chunks import has_live_vectors
+from database.live_chunks import has_live_vectors
 from database.metrics import Metrics
 from database.records import Passage
 from tests.fakes.fake_clock import FakeClock

@@ -23,10 +23,10 @@ from agents.ports import Burst, Utterance
 from agents.query_agent import QueryAgent
 from agents.responder import BurstResponder
 from agents.sentences import Sentences
-from database.chunks import live_chunks
 from database.documents import knowledge_version
 from database.engine import Database, DatabaseOptions
 from database.lexical import LexicalIndex
+from database.live_chunks import live_chunks
 from database.metrics import Metrics
 from database.records import Passage
 from services.whatsapp.client import WhatsAppClient
@@ -35,8 +35,9 @@ from services.whatsapp.signature import signature_matches
 from tests.bench.__main__ import new_loop
 from vectorstore.chroma_manager import Collection
 from vectorstore.chroma_store import ChromaStore
-from vectorstore.knowledge_index import _passage
-from vectorstore.score_fusion import fused
+from vectorstore.found_passages import passage_of
+from vectorstore.score_fusion import VECTOR_WEIGHTS, fused
+from vectorstore.search_legs import QueryVector
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 WINDOW_SECONDS = 3.0
@@ -68,7 +69,8 @@ class PlainKnowledge:
         ranking = ranked(by_vector, by_words, limit)
         read = await self._database.read(live_chunks(business_id, [key for key, _ in ranking], self._embedder.name))
         chunks = {chunk.id: chunk for chunk in read}
-        return [_passage(chunks[key], score, vector) for key, score in ranking if key in chunks]
+        asked = QueryVector(self._embedder.name, vector)
+        return [passage_of(chunks[key], score, asked) for key, score in ranking if key in chunks]
 
     async def add(self, texts: list[str], number: int) -> None:
         """What an upload costs at least: embed, and one `add` for the whole document."""
@@ -81,7 +83,7 @@ class PlainKnowledge:
 def ranked(by_vector: dict[str, float], by_words: dict[str, float], limit: int) -> list[tuple[str, float]]:
     """(key, score), best first, without what was uploaded here, which takes nobody's place."""
     known = {key: score for key, score in by_vector.items() if not key.startswith(OWN)}
-    return fused(known, by_words)[:limit]
+    return fused(known, by_words, VECTOR_WEIGHTS["wordllama"])[:limit]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,156 @@
+"""The SQL of a search in lexical.db: candidates by the rarer words of a question, and the stems of chunks."""
+
+import heapq
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from database.transaction import Transaction, Unit
+from database.words import match_term
+
+# A word in more chunks than this proposes none of them while there are rarer words: it would cost more than it tells.
+RARE = 1_500
+COMMON_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Candidates as (chunk id, stems), the best first; live or not.
+
+    `counted` are document frequencies that had to be counted; `chunks` is how many the business has.
+    """
+
+    candidates: list[tuple[str, bytes]] = field(default_factory=list)
+    counted: Mapping[str, int] = field(default_factory=dict)
+    chunks: int = 0
+
+
+def propose(
+    business_id: str, words: Sequence[str], limit: int, budget: int, known: Mapping[str, int]
+) -> Unit[Proposed]:
+    """The chunks that share most with the question, counted by its rare words.
+
+    Where these give fewer than `limit`, the commoner words are asked too, as many as `budget`, their summed frequency,
+    lets; where they give none, at least the rarest. `known` are document frequencies that need no counting.
+    """
+
+    async def unit(transaction: Transaction) -> Proposed:
+        row = await transaction.one(
+            "SELECT number, chunks FROM word_tables WHERE business_id = :business_id", {"business_id": business_id}
+        )
+        if row is None or not words:
+            return Proposed()
+        table = f"words_{row['number']}"
+        lists = await _chunks_by_word(transaction, table, [word for word in words if known.get(word, 0) <= RARE])
+        counted = {
+            word: len(found) if len(found) <= RARE else await frequency(transaction, table, word)
+            for word, found in lists.items()
+        }
+        rare = _telling({word: found for word, found in lists.items() if len(found) <= RARE}, row["chunks"])
+        best = _most_shared(rare, row["chunks"], limit)
+        if len(best) < limit:
+            common = {word: count for word, count in {**known, **counted}.items() if count > RARE}
+            asked = within(budget, common) or ([] if best else sorted(common, key=common.__getitem__)[:1])
+            best += await _by_common_words(transaction, table, asked, limit, set(best))
+        return Proposed(await _stems(transaction, best), counted, row["chunks"])
+
+    return unit
+
+
+def count_words(business_id: str, words: Sequence[str], known: Mapping[str, int]) -> Unit[Proposed]:
+    """Document frequencies alone, as `propose` gives them."""
+
+    async def unit(transaction: Transaction) -> Proposed:
+        row = await transaction.one(
+            "SELECT number, chunks FROM word_tables WHERE business_id = :business_id", {"business_id": business_id}
+        )
+        if row is None:
+            return Proposed()
+        table = f"words_{row['number']}"
+        counted = {word: await frequency(transaction, table, word) for word in words if word not in known}
+        return Proposed([], counted, row["chunks"])
+
+    return unit
+
+
+def stems_of(chunk_ids: Sequence[str]) -> Unit[list[tuple[str, bytes]]]:
+    """(chunk id, stems) of those that are indexed."""
+
+    async def unit(transaction: Transaction) -> list[tuple[str, bytes]]:
+        rows = await transaction.packed(
+            "chunk_id, hex(stems)",
+            "FROM indexed_chunks WHERE chunk_id IN (SELECT value FROM json_each(:ids))",
+            {"ids": json.dumps(list(chunk_ids))},
+        )
+        return [(chunk_id, bytes.fromhex(stems)) for chunk_id, stems in rows]
+
+    return unit
+
+
+def within(budget: int, frequencies: Mapping[str, int]) -> list[str]:
+    """The words that occur at all, rarest first, as long as their frequencies add up to no more than `budget`."""
+    by_rarity = sorted((count, word) for word, count in frequencies.items() if count)
+    spent = accumulate(count for count, _ in by_rarity)
+    return [word for (_, word), sum_of in zip(by_rarity, spent, strict=True) if sum_of <= budget]
+
+
+async def frequency(transaction: Transaction, table: str, word: str) -> int:
+    """In how many chunks a word is."""
+    row = await transaction.one(
+        f"SELECT count(*) AS n FROM {table} WHERE {table} MATCH :word", {"word": match_term(word)}
+    )
+    return int(row["n"]) if row else 0
+
+
+async def _chunks_by_word(transaction: Transaction, table: str, words: Sequence[str]) -> dict[str, list[int]]:
+    """The numbers of the chunks that have each word, one more than RARE at most; all words in one step."""
+    if not words:
+        return {}
+    columns = ", ".join(
+        f"(SELECT json_group_array(rowid) FROM (SELECT rowid FROM {table} WHERE {table} MATCH :w{at} LIMIT {RARE + 1}))"
+        for at in range(len(words))
+    )
+    row = await transaction.one(f"SELECT {columns}", {f"w{at}": match_term(word) for at, word in enumerate(words)})
+    return {word: json.loads(found) for word, found in zip(words, row or (), strict=True)}
+
+
+def _telling(lists: Mapping[str, list[int]], chunks: int) -> Mapping[str, list[int]]:
+    """Without the words of every third chunk, of which a match says nothing; all of them where there are no others."""
+    rare = {word: found for word, found in lists.items() if len(found) <= chunks * COMMON_SHARE}
+    return rare if any(rare.values()) else lists
+
+
+def _most_shared(lists: Mapping[str, list[int]], chunks: int, limit: int) -> list[int]:
+    """The chunks whose shared words weigh most; of equal ones the oldest."""
+    shared: dict[int, float] = {}
+    for found in lists.values():
+        weight = math.log1p((chunks - len(found) + 0.5) / (len(found) + 0.5)) if len(found) < chunks else 0.1
+        for number in found:
+            shared[number] = shared.get(number, 0.0) + weight
+    return heapq.nsmallest(limit, shared, key=lambda number: (-shared[number], number))
+
+
+async def _by_common_words(
+    transaction: Transaction, table: str, words: Sequence[str], limit: int, seen: set[int]
+) -> list[int]:
+    """Further chunks, by FTS5's own ranking."""
+    if not words:
+        return []
+    rows = await transaction.packed(
+        "n",
+        f"FROM (SELECT rowid AS n FROM {table} WHERE {table} MATCH :query ORDER BY rank LIMIT :limit)",
+        {"query": " OR ".join(match_term(word) for word in words), "limit": limit},
+    )
+    return [number for (number,) in rows if number not in seen][: limit - len(seen)]
+
+
+async def _stems(transaction: Transaction, numbers: Sequence[int]) -> list[tuple[str, bytes]]:
+    rows = await transaction.packed(
+        "n, chunk_id, hex(stems)",
+        "FROM indexed_chunks WHERE n IN (SELECT value FROM json_each(:numbers))",
+        {"numbers": json.dumps(list(numbers))},
+    )
+    found = {number: (chunk_id, bytes.fromhex(stems)) for number, chunk_id, stems in rows}
+    return [found[number] for number in numbers if number in found]

@@ -1,0 +1,96 @@
+"""Turns candidates into passages: what is live now, exactly compared, without near-copies of each other."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from database.engine import Database
+from database.live_chunks import LiveChunk, live_chunks
+from database.records import Passage
+from vectorstore.candidate_search import CandidateSearch, Question
+from vectorstore.frames import Vectors
+from vectorstore.near_copies import without_copies
+from vectorstore.search_legs import Found, QueryVector
+
+TEXT_CHARACTERS = 1_200
+# Read beyond what is asked for: some turn out to be better than they seemed, some to be copies.
+_SPARE = 12
+
+
+class FoundPassages:
+    """knowledge.db decides what is live, at the moment of reading."""
+
+    def __init__(self, knowledge: Database, candidates: CandidateSearch) -> None:
+        self._knowledge = knowledge
+        self._candidates = candidates
+
+    async def of(self, question: Question, found: Found) -> list[Passage]:
+        """The best passages, best first. Where some candidates are not live, it asks for more."""
+        passages = await self._read(question, found, everything_is_live=False)
+        if passages is None:
+            passages = await self._read(question, await self._candidates.dig(question), everything_is_live=True)
+        return passages or []
+
+    async def _read(self, question: Question, found: Found, *, everything_is_live: bool) -> list[Passage] | None:
+        """The passages; None as soon as one is not live, unless that was looked at a moment ago."""
+        ranking = found.ranking(question.weight)
+        read: dict[str, LiveChunk] = {}
+        distinct: list[tuple[LiveChunk, float]] = []
+        step = question.limit + _SPARE
+        for start in range(0, len(ranking), step):
+            ids = [key for key, _ in ranking[start : start + step]]
+            chunks = await self._live(question, ids)
+            if len(chunks) < len(ids) and not everything_is_live:
+                return None
+            read |= {chunk.id: chunk for chunk in chunks}
+            found = _compared(found, chunks, question.vector)
+            distinct = _distinct(read, found.ranking(question.weight))
+            if len(distinct) >= question.limit:
+                break
+        return [passage_of(chunk, score, question.vector) for chunk, score in distinct[: question.limit]]
+
+    async def _live(self, question: Question, ids: list[str]) -> list[LiveChunk]:
+        embedder = question.vector.embedder if question.vector else ""
+        return await self._knowledge.read(live_chunks(question.business_id, ids, embedder, question.scope))
+
+
+def _compared(found: Found, chunks: Iterable[LiveChunk], asked: QueryVector | None) -> Found:
+    """With the exact similarity of those that only the words found."""
+    if found.vectors is None or asked is None:
+        return found
+    exact = ((chunk.id, _cosine(chunk.vector, asked.vector)) for chunk in chunks)
+    return replace(found, vectors={**found.vectors, **{key: cosine for key, cosine in exact if cosine is not None}})
+
+
+def _distinct(read: dict[str, LiveChunk], ranking: list[tuple[str, float]]) -> list[tuple[LiveChunk, float]]:
+    scores = {key: score for key, score in ranking if key in read}
+    return [(chunk, scores[chunk.id]) for chunk in without_copies(read[key] for key in scores)]
+
+
+def passage_of(chunk: LiveChunk, score: float, asked: QueryVector | None) -> Passage:
+    """A chunk as it is shown."""
+    return Passage(
+        chunk_id=chunk.id,
+        document_id=chunk.document_id,
+        filename=chunk.filename,
+        text=chunk.text[:TEXT_CHARACTERS],
+        score=min(1.0, score),
+        page=chunk.page,
+        heading=chunk.heading,
+        cosine=_cosine(chunk.vector, asked.vector) if asked else None,
+        title=_title(chunk),
+    )
+
+
+def _title(chunk: LiveChunk) -> str | None:
+    """The heading over the whole document: the first chunk stands under it, and so does this one."""
+    first, own = (path.split(" > ")[0] if path else None for path in (chunk.first_heading, chunk.heading))
+    return own if own == first else None
+
+
+def _cosine(stored: bytes | None, query: Vectors) -> float | None:
+    if stored is None:
+        return None
+    vector = np.frombuffer(stored, dtype="<f4")
+    return float(vector @ query) if vector.shape == query.shape else None

@@ -1,0 +1,154 @@
+"""The two legs of a search, asked at once; the one that does not answer is left out, and the healer told."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from database.lexical import LexicalError, LexicalIndex, WordHits
+from database.metrics import Metrics
+from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreError, VectorStoreUnavailableError
+from vectorstore.embedders import Embedder, EmbeddingError
+from vectorstore.frames import Vectors
+from vectorstore.index_healer import IndexHealer
+from vectorstore.score_fusion import fused
+
+logger = logging.getLogger(__name__)
+
+SILENCES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVector:
+    """A question's embedding, and who made it."""
+
+    embedder: str
+    vector: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The candidates of each leg by chunk id, at most `fetch` of its own; None for a leg that did not answer.
+
+    `words` also scores what only the vectors found. `vectors_given` and `words_given` are how many each leg gave.
+    """
+
+    fetch: int
+    vectors: Mapping[str, float] | None
+    words: Mapping[str, float] | None
+    vectors_given: int
+    words_given: int
+
+    def ids(self) -> list[str]:
+        """All candidates, each once."""
+        return list({**(self.vectors or {}), **(self.words or {})})
+
+    def ranking(self, weight: float) -> list[tuple[str, float]]:
+        """All of both, fused, best first."""
+        return fused(self.vectors, self.words, weight)
+
+    def only(self, live: set[str]) -> "Found":
+        """What is live of them."""
+        vectors = None if self.vectors is None else {key: s for key, s in self.vectors.items() if key in live}
+        words = None if self.words is None else {key: s for key, s in self.words.items() if key in live}
+        return Found(self.fetch, vectors, words, self.vectors_given, self.words_given)
+
+    def enough(self, limit: int) -> bool:
+        """Whether each leg has enough hits, or no more to give: then it gave fewer than were asked for."""
+        legs = ((self.vectors, self.vectors_given), (self.words, self.words_given))
+        return all(leg is None or len(leg) >= limit or given < self.fetch for leg, given in legs)
+
+
+class SearchLegs:
+    """Asks both legs. `vector_seconds` is how long the vectors may take before the words answer alone."""
+
+    def __init__(
+        self,
+        words: LexicalIndex,
+        vectors: ChromaManager,
+        embedder: Embedder,
+        healer: IndexHealer,
+        metrics: Metrics,
+        vector_seconds: float,
+    ) -> None:
+        self._words = words
+        self._vectors = vectors
+        self._embedder = embedder
+        self._healer = healer
+        self._seconds = vector_seconds
+        self._heard_at = 0.0
+        self._silences = 0
+        self._vector_time = metrics.search_seconds.labels("vector")
+        self._word_time = metrics.search_seconds.labels("lexical")
+
+    async def vector_of(self, query: str) -> QueryVector | None:
+        """The query's embedding, or None where the vector leg is not to be asked."""
+        if not self._healer.trusts_vectors:
+            return None
+        embedder = self._embedder.name
+        try:
+            vectors = await self._embedder.embed([query])
+        except EmbeddingError as error:
+            logger.info("searching without vectors: %s", error)
+            return None
+        # Another embedder took over meanwhile: whose vector this is cannot be told.
+        return QueryVector(embedder, vectors[0]) if self._embedder.name == embedder else None
+
+    async def ask(self, business_id: str, query: str, vector: QueryVector | None, fetch: int) -> Found:
+        """The best `fetch` candidates of each leg, with the words' score of all of them."""
+        near, said = await asyncio.gather(
+            self._by_vector(business_id, vector, fetch), self._by_words(business_id, query, fetch)
+        )
+        if said is None:
+            return Found(fetch, near, None, len(near or ()), 0)
+        unread = [key for key in near or () if key not in said.scores]
+        words = {**said.scores, **await self._scores_of(said, unread)}
+        return Found(fetch, near, words, len(near or ()), len(said.scores))
+
+    async def _by_vector(self, business_id: str, asked: QueryVector | None, fetch: int) -> dict[str, float] | None:
+        if asked is None:
+            return None
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._seconds):
+                found = await self._vectors.query(Collection(business_id, asked.embedder), asked.vector, fetch)
+        except TimeoutError:
+            logger.info("searching without vectors: no answer in %g s", self._seconds)
+            self._count_silence(began)
+            return None
+        except VectorStoreError as error:
+            logger.info("searching without vectors: %s", error)
+            if isinstance(error, VectorStoreUnavailableError) and error.damaged:
+                self._healer.doubt()
+            return None
+        self._heard_at, self._silences = time.perf_counter(), 0
+        self._vector_time.observe(self._heard_at - began)
+        return dict(found)
+
+    def _count_silence(self, began: float) -> None:
+        """A burst that waits in vain counts once, and not at all when others were answered meanwhile: it is busy."""
+        if began < self._heard_at:
+            return
+        self._heard_at = time.perf_counter()
+        self._silences += 1
+        if self._silences >= SILENCES:
+            self._silences = 0
+            self._healer.doubt()
+
+    async def _by_words(self, business_id: str, query: str, fetch: int) -> WordHits | None:
+        began = time.perf_counter()
+        try:
+            found = await self._words.find(business_id, query, fetch)
+        except LexicalError as error:
+            logger.info("searching without words: %s", error)
+            self._healer.look()
+            return None
+        self._word_time.observe(time.perf_counter() - began)
+        return found
+
+    async def _scores_of(self, said: WordHits, chunk_ids: list[str]) -> dict[str, float]:
+        try:
+            return await self._words.scores_of(said.asked, chunk_ids)
+        except LexicalError:
+            return {}  # asked a moment ago, it answered: what it proposed is scored
