@@ -9,6 +9,7 @@ from pathlib import Path
 from database.migrations import current_version, steps
 
 BUSY_SECONDS = 60
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # SQLite looks at the stop sign after so many of its own steps: a few milliseconds
 _STEPS_A_LOOK = 100_000
 
@@ -31,19 +32,14 @@ def copy_database(source: Path, target: Path) -> None:
     """A consistent copy, also while others write to `source`, who do not wait for it. `target` is one whole file.
 
     In one step: in several the copy begins again at each commit (MEASURED: beside 200 commits/s it never ends).
-    Raises sqlite3.Error, also for a disk without room.
+    Raises UnsoundDatabaseError; sqlite3.Error, also for a disk without room.
     """
-    uri = f"{source.absolute().as_uri()}?mode=rw"
-    with (
-        closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as live,
-        closing(sqlite3.connect(target, isolation_level=None)) as copy,
-    ):
-        live.execute("PRAGMA query_only = ON")
-        # who made the copy syncs it once, as a file
-        copy.execute("PRAGMA synchronous = OFF")
-        live.backup(copy, pages=-1)
-        # without a log beside it
-        copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+    try:
+        _copy(source, target)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) not in DAMAGED:
+            raise
+        raise UnsoundDatabaseError(f"{source.name} is damaged: {error}") from error
 
 
 def check_database(path: Path, name: str, stopped: Callable[[], bool] = lambda: False) -> int:
@@ -104,3 +100,17 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         yield connection
+
+
+def _copy(source: Path, target: Path) -> None:
+    uri = f"{source.absolute().as_uri()}?mode=rw"
+    with (
+        closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as live,
+        closing(sqlite3.connect(target, isolation_level=None)) as copy,
+    ):
+        live.execute("PRAGMA query_only = ON")
+        # who made the copy syncs it once, as a file
+        copy.execute("PRAGMA synchronous = OFF")
+        live.backup(copy, pages=-1)
+        # without a log beside it
+        copy.execute("PRAGMA journal_mode = DELETE").fetchall()

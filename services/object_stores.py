@@ -42,7 +42,8 @@ class StoreError(Exception):
 class StoreAccess:
     """How object stores are reached. What is empty comes from the environment's usual variables.
 
-    `timeout_seconds` holds for one request, `retry_seconds` for one with all its repetitions.
+    `timeout_seconds` is how long a store may be silent: until it answers, for a part of a file until it has it, and
+    while it sends. `retry_seconds` holds for a request with all its repetitions.
     """
 
     access_key_id: str = field(default="", repr=False)
@@ -76,7 +77,9 @@ def open_store(address: str, access: StoreAccess) -> "ObjectStore":
     client: ClientConfig = {
         "allow_http": True,  # only an endpoint that says http:// itself is asked without TLS
         "connect_timeout": timedelta(seconds=min(CONNECT_SECONDS, access.timeout_seconds)),
-        "timeout": timedelta(seconds=access.timeout_seconds),
+        "read_timeout": timedelta(seconds=access.timeout_seconds),
+        # of a whole answer: a large file over a slow line
+        "timeout": timedelta(days=1),
     }
     retry: RetryConfig = {
         "max_retries": access.retries,

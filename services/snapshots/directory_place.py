@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from database.records import new_id
 from services.object_stores import StoreError, told
+from services.snapshots.folders import make_private, sync_folder
 from services.snapshots.places import Sign, StoppedError, Stored
 
 PIECE_BYTES = 1024 * 1024
@@ -45,8 +46,7 @@ class DirectoryPlace:
         target = self.directory / path
         part = target.with_name(f"{target.name}.{new_id()[-12:]}{PART}")
         try:
-            known = target.parent.is_dir()
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made = make_private(target.parent)
             try:
                 with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
                     _write(file, source, stopped)
@@ -56,7 +56,8 @@ class DirectoryPlace:
                 with suppress(OSError):
                     part.unlink(missing_ok=True)
                 raise
-            _sync_folders(target.parent, target.parent if known else self.directory)
+            for folder in {target.parent, *(each.parent for each in made)}:
+                sync_folder(folder)
         except OSError as error:
             raise self._told(error) from error
 
@@ -109,16 +110,3 @@ def _write_all(file: BinaryIO, content: bytes) -> None:
     left = memoryview(content)
     while left:
         left = left[file.write(left) :]
-
-
-def _sync_folders(folder: Path, top: Path) -> None:
-    """So that the names survive a power cut: the folder, and those above it that may be new."""
-    while True:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if folder in (top, folder.parent):
-            return
-        folder = folder.parent

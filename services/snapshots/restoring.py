@@ -10,6 +10,7 @@ from pathlib import Path
 
 from database.copying import UnsoundDatabaseError, check_database, check_schema
 from services.object_stores import StoreError
+from services.snapshots.folders import make_private, sync_folder
 from services.snapshots.inventory import fetch_manifest, take_inventory
 from services.snapshots.manifest import (
     CONTENT,
@@ -22,7 +23,7 @@ from services.snapshots.manifest import (
     manifest_path,
 )
 from services.snapshots.places import Place, Stored
-from services.snapshots.swapping import JOURNAL, STAGE, begin_swap, finish_swap, sync_folder
+from services.snapshots.swapping import JOURNAL, STAGE, begin_swap, finish_swap
 from services.snapshots.work import Progress, check_room, for_each
 
 LATEST = "latest"
@@ -102,8 +103,8 @@ def fetch(place: Place, manifest: Manifest, folder: Path, progress: Progress) ->
     check_room(folder, manifest.total_bytes)
     _need_all(place, manifest)
     progress.began("fetching", manifest.total_bytes)
-    for path in {folder / file.path for file in manifest.files}:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for parent in {(folder / file.path).parent for file in manifest.files}:
+        make_private(parent)
     for_each(
         manifest.files,
         lambda file: file.bytes,
@@ -119,8 +120,8 @@ def fetch(place: Place, manifest: Manifest, folder: Path, progress: Progress) ->
             raise UnusableSnapshotError(f"The snapshot {manifest.id} cannot be used: {error}") from error
         if schema != manifest.schemas[file]:
             raise UnusableSnapshotError(f"The snapshot {manifest.id} cannot be used: {file} is of schema {schema}.")
-    for parent, _, _ in os.walk(folder):
-        sync_folder(Path(parent))
+    for each, _, _ in os.walk(folder):
+        sync_folder(Path(each))
 
 
 def _need_all(place: Place, manifest: Manifest) -> None:

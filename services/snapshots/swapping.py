@@ -8,14 +8,17 @@ from then on. The former data are kept aside.
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.snapshots.folders import sync_folder
 from services.snapshots.staging import STAGE as SNAPSHOT_STAGE
 
 JOURNAL = "restore.json"
 STAGE = "restore.partial"
 ASIDE = "before-restore-"
+Move = Callable[[Path, Path], object]
 # locks and marks of the directory itself, not of what lies in it
 KEPT = {"owner.lock", "run.json", "demo.json", "chroma.lock", JOURNAL, STAGE, SNAPSHOT_STAGE}
 
@@ -31,10 +34,11 @@ class Swapped:
     aside: Path | None
 
 
-def begin_swap(directory: Path, name: str) -> Swapped:
+def begin_swap(directory: Path, name: str, move: Move = Path.rename) -> Swapped:
     """Put what lies in `directory/restore.partial`, whole and synced, in the place of all else. Raises OSError.
 
     `name` tells the folder of the former data: beside the directory, or in it where nothing can be moved out of it.
+    `move` renames.
     """
     moves = sorted(
         entry.name for entry in os.scandir(directory) if entry.name not in KEPT and not entry.name.startswith(ASIDE)
@@ -46,13 +50,13 @@ def begin_swap(directory: Path, name: str) -> Swapped:
         json.dump(journal, file)
         file.flush()
         os.fsync(file.fileno())
-    partial.rename(directory / JOURNAL)
+    move(partial, directory / JOURNAL)
     sync_folder(directory)
-    finish_swap(directory)
+    finish_swap(directory, move)
     return Swapped(aside)
 
 
-def finish_swap(directory: Path) -> Swapped | None:
+def finish_swap(directory: Path, move: Move = Path.rename) -> Swapped | None:
     """Go on where a swap was cut off; None when there was none. The caller owns the directory.
 
     Raises BrokenJournalError, OSError.
@@ -64,11 +68,11 @@ def finish_swap(directory: Path) -> Swapped | None:
     for name in moves:
         # what is aside already has perhaps its successor here
         if aside is not None and not _there(aside / name) and _there(directory / name):
-            (directory / name).rename(aside / name)
+            move(directory / name, aside / name)
     stage = directory / STAGE
     if stage.is_dir():
         for entry in sorted(stage.iterdir()):
-            entry.rename(directory / entry.name)
+            move(entry, directory / entry.name)
     for folder in (directory, aside):
         if folder is not None:
             sync_folder(folder)
@@ -76,15 +80,6 @@ def finish_swap(directory: Path) -> Swapped | None:
     sync_folder(directory)
     shutil.rmtree(stage, ignore_errors=True)
     return Swapped(aside)
-
-
-def sync_folder(folder: Path) -> None:
-    """The names in a folder survive a power cut from now on."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _journal(directory: Path) -> tuple[list[str], Path | None] | None:

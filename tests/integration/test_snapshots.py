@@ -1,0 +1,489 @@
+"""Snapshots of a data directory that is written meanwhile, and what comes back of them."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from bot.data_directory import DataDirectoryError, owned_directory
+from database.copying import UnsoundDatabaseError
+from database.records import new_id
+from services.object_stores import StoreAccess, StoreError
+from services.snapshots.backups import NoIndex
+from services.snapshots.inventory import ORPHAN_MS, prune, take_inventory
+from services.snapshots.making import Order, SnapshotMaker
+from services.snapshots.manifest import Manifest, content_path, manifest_path
+from services.snapshots.places import Place, StoppedError, open_place
+from services.snapshots.restoring import Restored, UnusableSnapshotError, fetch, restore, split_address
+from services.snapshots.staging import STAGE
+from services.snapshots.swapping import JOURNAL, begin_swap, finish_swap
+from services.snapshots.swapping import STAGE as SWAP_STAGE
+from services.snapshots.work import Progress
+from tests.fakes.fake_clock import FakeClock
+from tests.fakes.small_data import SmallData, small_data
+from vectorstore.index_files import IndexFiles
+
+pytestmark = pytest.mark.blocking_allowed  # the tests themselves look into folders
+
+
+@dataclass
+class Desk:
+    """A data directory, a place for snapshots, and hands for both."""
+
+    data: SmallData
+    place: Place
+    folder: Path
+    maker: SnapshotMaker
+    clock: FakeClock
+    progress: Progress
+
+    async def back_up(self, *, with_index: bool = False) -> Manifest:
+        await self.clock.advance(1)
+        self.progress = Progress()
+        return await self.maker.make(Order.new(self.clock.now(), with_index=with_index), self.place, self.progress)
+
+    def stored(self, part: str) -> list[Path]:
+        return [path for path in (self.folder / part).rglob("*") if path.is_file()]
+
+
+@asynccontextmanager
+async def opened(folder: Path, clock: FakeClock, *, keep: int | None = None) -> AsyncIterator[Desk]:
+    with ThreadPoolExecutor(2) as threads:
+        async with small_data(folder / "data", clock) as data:
+            maker = SnapshotMaker(data.directory, NoIndex(), "1.2.3", clock, threads, keep)
+            place = open_place(str(folder / "backups"), StoreAccess())
+            yield Desk(data, place, folder / "backups", maker, clock, Progress())
+
+
+def bring_back(place: Place, directory: Path, wanted: str = "latest") -> Restored:
+    directory.mkdir(exist_ok=True)
+    return restore(directory, place, wanted, Progress())
+
+
+def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+async def test_what_was_backed_up_comes_back(tmp_path, clock):
+    """Both databases and every uploaded file, into a directory that did not exist."""
+    async with opened(tmp_path, clock) as desk:
+        versions = [await desk.data.upload(b"text %d" % n) for n in range(5)]
+        manifest = await desk.back_up()
+    done = bring_back(desk.place, tmp_path / "new")
+    assert (done.manifest.id, done.aside) == (manifest.id, None)
+    assert [(tmp_path / "new/uploads" / each).read_bytes() for each in versions] == [b"text %d" % n for n in range(5)]
+    assert rows(tmp_path / "new/concierge.db", "SELECT slug FROM businesses") == [("default",)]
+    async with small_data(tmp_path / "new", clock) as again:
+        assert len(list((again.directory / "uploads").iterdir())) == 5
+    assert sorted(each.name for each in (tmp_path / "data").iterdir() if "wal" not in each.name) == [
+        "concierge.db",
+        "knowledge.db",
+        "uploads",
+    ]
+
+
+async def test_a_snapshot_is_for_its_owner_alone(tmp_path, clock):
+    """Files have mode 600 and folders 700, in the place and after a restore; no key or lock is in it."""
+    async with opened(tmp_path, clock) as desk:
+        await desk.data.upload(b"text")
+        for name in ("run.json", "owner.lock", "demo.json"):
+            (desk.data.directory / name).write_text("secret-token")
+        await desk.back_up()
+    bring_back(desk.place, tmp_path / "new")
+    for folder in (desk.folder, tmp_path / "new"):
+        for path in folder.rglob("*"):
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+            assert path.is_dir() or b"secret-token" not in path.read_bytes()
+
+
+async def test_only_what_is_new_is_stored_again(tmp_path, clock):
+    """The second snapshot costs the new file and the databases, not what was there."""
+    async with opened(tmp_path, clock) as desk:
+        await desk.data.upload(b"x" * 3_000_000)
+        await desk.back_up()
+        assert desk.progress.written > 3_000_000
+        await desk.data.upload(b"y" * 1000)
+        manifest = await desk.back_up()
+        assert 1000 < desk.progress.written < 1_000_000
+        assert manifest.total_bytes > 3_001_000
+        shutil.rmtree(desk.data.directory / "uploads")  # as long as the place has it, it is not even read
+        assert (await desk.back_up()).versions_without_file == 2
+
+
+async def test_a_copy_is_of_one_moment_while_others_write(tmp_path, clock):
+    """Rows that are always written in pairs are in pairs in every snapshot, and writers do not wait for it."""
+    async with opened(tmp_path, clock) as desk:
+        await desk.data.run("CREATE TABLE pairs (n INTEGER, half INTEGER)")
+        done = asyncio.Event()
+
+        async def write() -> int:
+            n = 0
+            while not done.is_set():
+                n += 1
+                await desk.data.run("INSERT INTO pairs VALUES (:n, 1), (:n, 2)", n=n)
+            return n
+
+        writing = asyncio.create_task(write())
+        for _ in range(3):
+            await desk.back_up()
+        done.set()
+        assert await writing > 10
+    for number, snapshot in enumerate(take_inventory(desk.place).manifests):
+        bring_back(desk.place, tmp_path / f"new{number}", snapshot)
+        found = rows(tmp_path / f"new{number}/knowledge.db", "SELECT count(*), 2 * count(DISTINCT n) FROM pairs")
+        assert found[0][0] == found[0][1]
+
+
+async def test_a_document_deleted_meanwhile_is_still_whole_in_the_snapshot(tmp_path, clock):
+    """A file that goes after the snapshot has begun is in it: it was linked before the database was copied."""
+    async with opened(tmp_path, clock) as desk:
+        version = await desk.data.upload(b"soon gone")
+
+        class Deleting(NoIndex):
+            @asynccontextmanager
+            async def closed(self) -> AsyncIterator[None]:
+                desk.data.file(version).unlink()
+                yield None
+
+        desk.maker = replace(desk.maker, index=Deleting())
+        manifest = await desk.back_up(with_index=True)
+    assert manifest.versions_without_file == 0
+    bring_back(desk.place, tmp_path / "new")
+    assert (tmp_path / "new/uploads" / version).read_bytes() == b"soon gone"
+
+
+async def test_a_damaged_database_is_never_named(tmp_path, clock):
+    """A copy that is not sound ends the backup: no manifest, and the data go on as they are."""
+    async with opened(tmp_path, clock) as desk:
+        for n in range(200):
+            await desk.data.upload(b"%d" % n)
+    path = desk.data.directory / "knowledge.db"
+    content = bytearray(path.read_bytes())
+    for start in range(20_000, len(content), 4096):
+        content[start : start + 600] = b"\xff" * 600
+    path.write_bytes(content)
+    with ThreadPoolExecutor(2) as threads, pytest.raises(UnsoundDatabaseError, match=r"knowledge\.db is damaged"):
+        await replace(desk.maker, threads=threads).make(Order.new(clock.now()), desk.place, Progress())
+    assert desk.stored("snapshots") == []
+    assert not (desk.data.directory / STAGE).exists()
+
+
+async def test_a_snapshot_without_manifest_does_not_exist(tmp_path, clock):
+    """Content alone is neither listed nor restored."""
+    async with opened(tmp_path, clock) as desk:
+        manifest = await desk.back_up()
+    (desk.folder / manifest_path(manifest.id)).unlink()
+    assert take_inventory(desk.place).snapshots() == []
+    with pytest.raises(UnusableSnapshotError, match="no snapshot"):
+        bring_back(desk.place, tmp_path / "new")
+    with pytest.raises(UnusableSnapshotError, match="no snapshot"):
+        bring_back(desk.place, tmp_path / "new", manifest.id)
+
+
+def corrupt_manifest(folder: Path, manifest: Manifest) -> None:
+    path = folder / manifest_path(manifest.id)
+    path.write_bytes(path.read_bytes().replace(b'"format"', b'"formal"'))
+
+
+def cut_off_manifest(folder: Path, manifest: Manifest) -> None:
+    path = folder / manifest_path(manifest.id)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def missing_file(folder: Path, manifest: Manifest) -> None:
+    (folder / manifest.files[-1].stored).unlink()
+
+
+def short_file(folder: Path, manifest: Manifest) -> None:
+    path = folder / manifest.files[-1].stored
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def changed_file(folder: Path, manifest: Manifest) -> None:
+    path = folder / next(file.stored for file in manifest.files if file.path == "knowledge.db")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def newer_schema(folder: Path, manifest: Manifest) -> None:
+    schemas = manifest.schemas | {"concierge.db": 9999}
+    (folder / manifest_path(manifest.id)).write_bytes(manifest.model_copy(update={"schemas": schemas}).written())
+
+
+def newer_format(folder: Path, manifest: Manifest) -> None:
+    (folder / manifest_path(manifest.id)).write_bytes(manifest.model_copy(update={"format": 2}).written())
+
+
+def leading_elsewhere(folder: Path, manifest: Manifest) -> None:
+    files = [manifest.files[-1].model_copy(update={"path": "uploads/../../x"}), *manifest.files]
+    (folder / manifest_path(manifest.id)).write_bytes(manifest.model_copy(update={"files": files}).written())
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (corrupt_manifest, "checksum"),
+        (cut_off_manifest, "cut off"),
+        (missing_file, "missing or cut off"),
+        (short_file, "missing or cut off"),
+        (changed_file, "damaged"),
+        (newer_schema, "newer version"),
+        (newer_format, "newer version"),
+        (leading_elsewhere, "leads elsewhere"),
+    ],
+)
+async def test_a_snapshot_that_is_not_whole_is_refused_before_anything_is_touched(tmp_path, clock, harm, said):
+    """The data stay as they are, to the byte, and a sentence says what is wrong."""
+    async with opened(tmp_path, clock) as desk:
+        await desk.data.upload(b"text")
+        manifest = await desk.back_up()
+        await desk.data.upload(b"later")
+    harm(desk.folder, manifest)
+    before = {path: path.read_bytes() for path in desk.data.directory.rglob("*") if path.is_file()}
+    with pytest.raises(UnusableSnapshotError, match=said):
+        bring_back(desk.place, desk.data.directory, manifest.id)
+    assert {path: path.read_bytes() for path in desk.data.directory.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir() if "before-restore" in path.name] == []
+
+
+async def test_the_former_data_are_kept_aside(tmp_path, clock):
+    """A restore moves them, whole, to a folder beside, and says where."""
+    async with opened(tmp_path, clock) as desk:
+        first = await desk.data.upload(b"first")
+        await desk.back_up()
+        later = await desk.data.upload(b"later")
+        (desk.data.directory / "lexical.db").write_text("derived")
+    done = bring_back(desk.place, desk.data.directory)
+    assert done.aside is not None
+    assert done.aside == tmp_path / f"data.before-restore-{done.manifest.id}"
+    assert {path.name for path in (done.aside / "uploads").iterdir()} == {first, later}
+    assert {path.name for path in done.aside.iterdir()} == {"concierge.db", "knowledge.db", "uploads", "lexical.db"}
+    assert {path.name for path in desk.data.directory.iterdir()} == {"concierge.db", "knowledge.db", "uploads"}
+    assert [path.name for path in (desk.data.directory / "uploads").iterdir()] == [first]
+    assert rows(done.aside / "knowledge.db", "SELECT count(*) FROM documents") == [(2,)]
+
+
+async def test_a_directory_that_nothing_can_be_moved_out_of_keeps_them_inside(tmp_path, clock):
+    """A container's volume: the folder aside is in the directory itself, and survives a second restore."""
+    (tmp_path / "volume").mkdir()
+    async with opened(tmp_path / "volume", clock) as desk:
+        await desk.data.upload(b"first")
+        await desk.back_up()
+    blocker = tmp_path / "volume" / f"data.before-restore-{next(iter(take_inventory(desk.place).manifests))}"
+    blocker.write_text("in the way")
+    done = bring_back(desk.place, desk.data.directory)
+    assert done.aside is not None
+    assert done.aside.parent == desk.data.directory
+    assert (done.aside / "knowledge.db").exists()
+    assert (desk.data.directory / "knowledge.db").exists()
+
+
+class CutOffError(Exception):
+    """The instant at which a process is killed."""
+
+
+class Renames:
+    """Renames, until it is killed before the one with this number."""
+
+    def __init__(self, killed_before: int) -> None:
+        self.left = killed_before
+
+    def __call__(self, source: Path, target: Path) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise CutOffError
+        source.rename(target)
+
+
+async def test_a_crash_at_any_rename_is_made_good_by_the_next_owner(tmp_path, clock):
+    """Killed before any of the renames: until the journal is there the old data are whole, afterwards the new ones."""
+    async with opened(tmp_path, clock) as desk:
+        first = await desk.data.upload(b"first")
+        manifest = await desk.back_up()
+        later = await desk.data.upload(b"later")
+        (desk.data.directory / "lexical.db").write_text("derived")
+    outcomes = set()
+    for instant in range(12):
+        directory = tmp_path / f"crash{instant}" / "data"
+        shutil.copytree(desk.data.directory, directory)
+        (directory / SWAP_STAGE).mkdir()
+        fetch(desk.place, manifest, directory / SWAP_STAGE, Progress())
+        renames = Renames(instant)
+        with contextlib.suppress(CutOffError):
+            begin_swap(directory, "now", renames)
+        finish_swap(directory)
+        uploads = {path.name for path in (directory / "uploads").iterdir()}
+        count = rows(directory / "knowledge.db", "SELECT count(*) FROM documents")[0][0]
+        assert (uploads, count) == (({first, later}, 2) if instant == 0 else ({first}, 1))
+        assert not (directory / JOURNAL).exists()
+        assert (directory / SWAP_STAGE).exists() == (instant == 0)
+        if instant:
+            aside = directory.with_name("data.before-restore-now")
+            assert {path.name for path in (aside / "uploads").iterdir()} == {first, later}
+            assert rows(aside / "knowledge.db", "SELECT count(*) FROM documents") == [(2,)]
+        outcomes.add(renames.left < 0)
+    assert outcomes == {True, False}
+
+
+async def test_a_restore_that_was_cut_off_is_finished_by_whoever_owns_the_directory(tmp_path, clock, caplog):
+    """The next start goes on by itself, and says where the former data are; a damaged journal refuses the start."""
+    async with opened(tmp_path, clock) as desk:
+        manifest = await desk.back_up()
+        await desk.data.upload(b"later")
+    directory = desk.data.directory
+    (directory / SWAP_STAGE).mkdir()
+    fetch(desk.place, manifest, directory / SWAP_STAGE, Progress())
+    with pytest.raises(CutOffError):
+        begin_swap(directory, "now", Renames(3))
+    async with owned_directory(directory, clock=clock, wait_seconds=0):
+        assert rows(directory / "knowledge.db", "SELECT count(*) FROM documents") == [(0,)]
+    assert "before-restore-now" in caplog.text
+    (directory / JOURNAL).write_text("{")
+    with pytest.raises(DataDirectoryError, match=r"restore\.json cannot be read"):
+        async with owned_directory(directory, clock=clock, wait_seconds=0):
+            pass
+
+
+async def test_old_snapshots_go_and_take_with_them_what_only_they_needed(tmp_path, clock):
+    """The newest stay; content that none of them names is removed, content that they share stays."""
+    async with opened(tmp_path, clock, keep=2) as desk:
+        shared = await desk.data.upload(b"shared")
+        gone = await desk.data.upload(b"only in the first")
+        made = [await desk.back_up()]
+        await desk.data.run("DELETE FROM versions WHERE id = :id", id=gone)
+        made += [await desk.back_up() for _ in range(3)]
+    inventory = take_inventory(desk.place)
+    assert list(inventory.manifests) == [each.id for each in made[-2:]]
+    assert set(inventory.content) == {file.stored for each in made[-2:] for file in each.files}
+    bring_back(desk.place, tmp_path / "new")
+    assert (tmp_path / "new/uploads" / shared).exists()
+    assert not (tmp_path / "new/uploads" / gone).exists()
+
+
+async def test_the_newest_good_snapshot_is_never_removed(tmp_path, clock):
+    """Damaged ones do not count: when the newest have lost files, the last whole one stays."""
+    async with opened(tmp_path, clock) as desk:
+        made = [await desk.back_up()]
+        for n in range(2):
+            version = await desk.data.upload(b"soon lost %d" % n)
+            made.append(await desk.back_up())
+            lost = next(file for file in made[-1].files if file.path == f"uploads/{version}")
+            (desk.folder / lost.stored).unlink()
+            desk.data.file(version).unlink()
+    prune(desk.place, keep=1, now=clock.now())
+    inventory = take_inventory(desk.place)
+    assert made[0].id in inventory.manifests
+    assert inventory.complete(inventory.manifests[made[0].id])
+    assert bring_back(desk.place, tmp_path / "new").manifest.id == made[0].id
+
+
+async def test_what_a_broken_manifest_named_is_not_swept(tmp_path, clock):
+    """As long as one cannot be read nobody knows what it needs."""
+    async with opened(tmp_path, clock) as desk:
+        first = await desk.back_up()
+        await desk.data.upload(b"more")
+        await desk.back_up()
+    path = desk.folder / manifest_path(first.id)
+    path.write_bytes(path.read_bytes()[:50])
+    before = len(desk.stored("content"))
+    prune(desk.place, keep=1, now=clock.now() + 10 * ORPHAN_MS)
+    assert len(desk.stored("content")) == before
+    assert take_inventory(desk.place).broken.keys() == {first.id}
+
+
+async def test_leftovers_of_a_backup_that_was_killed_go_after_a_day(tmp_path, clock):
+    """Content that no manifest ever named stays as long as it may still be needed by one that is being made."""
+    async with opened(tmp_path, clock, keep=3) as desk:
+        await desk.back_up()
+        orphan = content_path("ab" * 32)
+        desk.place.put(orphan, b"left", lambda: False)
+        stored = take_inventory(desk.place).content[orphan].modified_at
+        prune(desk.place, keep=3, now=stored + ORPHAN_MS // 2)
+        assert orphan in take_inventory(desk.place).content
+        prune(desk.place, keep=3, now=stored + 2 * ORPHAN_MS)
+        assert orphan not in take_inventory(desk.place).content
+
+
+async def test_two_installations_do_not_share_a_place(tmp_path, clock):
+    """The second one is refused before it stores or removes anything."""
+    async with opened(tmp_path, clock, keep=1) as desk:
+        await desk.back_up()
+    (tmp_path / "other").mkdir()
+    async with opened(tmp_path / "other", clock, keep=1) as other:
+        other.place = desk.place
+        with pytest.raises(StoreError, match="another installation"):
+            await other.back_up()
+    assert len(take_inventory(desk.place).manifests) == 1
+
+
+async def test_a_backup_that_is_stopped_names_nothing(tmp_path, clock):
+    """What was asked to stop leaves neither manifest nor staged files."""
+    async with opened(tmp_path, clock) as desk:
+        for n in range(20):
+            await desk.data.upload(b"%d" % n)
+        progress = Progress()
+        progress.stop()
+        with pytest.raises(StoppedError):
+            await desk.maker.make(Order.new(clock.now()), desk.place, progress)
+    assert desk.stored("snapshots") == []
+    assert not (desk.data.directory / STAGE).exists()
+
+
+async def test_without_room_nothing_is_begun(tmp_path, clock):
+    """A disk that cannot take it is told before anything is copied or fetched."""
+    (tmp_path / "chroma").mkdir()
+    with (tmp_path / "chroma" / "huge").open("wb") as sparse:
+        sparse.truncate(2**43)
+    async with opened(tmp_path, clock) as desk:
+        manifest = await desk.back_up()
+        desk.maker = replace(desk.maker, index=IndexFiles(tmp_path / "chroma", clock))
+        with pytest.raises(StoreError, match="not enough space"):
+            await desk.back_up(with_index=True)
+        assert not (desk.data.directory / STAGE).exists()
+    huge = manifest.files[0].model_copy(update={"path": "uploads/huge", "bytes": 2**50})
+    files = manifest.model_copy(update={"files": [*manifest.files, huge]})
+    desk.place.put(manifest_path(manifest.id), files.written(), lambda: False)
+    with pytest.raises(StoreError, match="not enough space"):
+        bring_back(desk.place, tmp_path / "new", manifest.id)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_what_may_be_asked_for():
+    """An id, latest, a place, or a place with an id at its end."""
+    one = "20261122-031500-000-1f2e3d"
+    assert split_address(one, "s3://b/p") == ("s3://b/p", one)
+    assert split_address("latest", "/x") == ("/x", "latest")
+    assert split_address(f"s3://b/p/{one}", "") == ("s3://b/p", one)
+    assert split_address(f"/backups/{one}/", "/x") == ("/backups", one)
+    assert split_address("s3://b/p", "/x") == ("s3://b/p", "latest")
+    with pytest.raises(StoreError, match="--from"):
+        split_address(one, "")
+
+
+async def test_a_manifest_reads_as_what_was_written(tmp_path, clock):
+    """Any program may read it: JSON, each file with size and checksum, and who wrote it."""
+    async with opened(tmp_path, clock) as desk:
+        version = await desk.data.upload(b"text")
+        manifest = await desk.back_up()
+    document = json.loads((desk.folder / manifest_path(manifest.id)).read_bytes())
+    inner = document["manifest"]
+    assert inner["concierge"] == "1.2.3"
+    assert inner["created_at"] == manifest.created_at
+    assert set(inner["schemas"]) == {"concierge.db", "knowledge.db"}
+    assert [file["path"] for file in inner["files"]] == ["concierge.db", "knowledge.db", f"uploads/{version}"]
+    assert all(len(file["sha256"]) == 64 and file["bytes"] for file in inner["files"])
+    assert new_id()[-6:] != manifest.id[-6:]
