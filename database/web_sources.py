@@ -1,4 +1,4 @@
-"""Addresses of the web that are looked at again: pages, each with the document of its id, and sitemaps with their pages."""
+"""Addresses of the web that are looked at again: pages, each with the document of its id, and sitemaps of pages."""
 
 import json
 from collections.abc import Sequence
@@ -110,8 +110,9 @@ def due_web_sources(now: int, limit: int) -> Unit[list[WebSource]]:
 
     async def unit(transaction: Transaction) -> list[WebSource]:
         rows = await transaction.all(
-            f"SELECT {_COLUMNS} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY business_id ORDER BY next_at, id) AS turn "
-            "FROM web_sources WHERE stopped_at IS NULL AND next_at <= :now) AS s ORDER BY turn, next_at LIMIT :limit",
+            f"SELECT {_COLUMNS} FROM (SELECT *, ROW_NUMBER() OVER "
+            "(PARTITION BY business_id ORDER BY next_at, id) AS turn FROM web_sources "
+            "WHERE stopped_at IS NULL AND next_at <= :now) AS s ORDER BY turn, next_at LIMIT :limit",
             {"now": now, "limit": limit},
         )
         return [_source(row) for row in rows]
@@ -167,15 +168,19 @@ def add_web_source(business_id: str, kind: str, url: str, every_seconds: int, no
     return unit
 
 
-def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int) -> Unit[int]:
-    """Note which pages a sitemap names now; how many are new. `most` is how many more the business may have."""
+def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, whole: bool) -> Unit[int]:
+    """Note which pages a sitemap names now; how many are new. `most` is how many more the business may have.
+
+    Not `whole`: there may be others, too.
+    """
 
     async def unit(transaction: Transaction) -> int:
         named = {"parent": sitemap.id, "urls": json.dumps(list(urls)), "now": now}
         await transaction.run(
             "UPDATE web_sources SET left_at = CASE WHEN url IN (SELECT value FROM json_each(:urls)) THEN NULL "
-            "ELSE COALESCE(left_at, :now) END, every_seconds = :every WHERE parent_id = :parent",
-            {**named, "every": sitemap.every_seconds},
+            "WHEN :whole THEN COALESCE(left_at, :now) ELSE left_at END, every_seconds = :every "
+            "WHERE parent_id = :parent",
+            {**named, "every": sitemap.every_seconds, "whole": int(whole)},
         )
         known = await transaction.all(
             "SELECT url FROM web_sources WHERE business_id = :business AND url IN (SELECT value FROM json_each(:urls))",

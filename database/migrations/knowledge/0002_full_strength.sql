@@ -104,17 +104,21 @@ CREATE INDEX answers_pending ON answers (updated_at) WHERE pending = 1;
 CREATE UNIQUE INDEX answers_by_question ON answers (business_id, question_key);
 CREATE INDEX answers_of_business ON answers (business_id, created_at, document_id);
 
--- Questions and answers that were read out of a chat and wait for a person's yes.
+-- Questions and answers that were read out of a chat and wait for a person's yes. `question_key` as above: what was
+-- taken or refused once is not proposed again.
 CREATE TABLE proposed_answers (
     id TEXT PRIMARY KEY,
     business_id TEXT NOT NULL,
     filename TEXT NOT NULL,
     question TEXT NOT NULL,
+    question_key TEXT NOT NULL,
     answer TEXT NOT NULL,
+    times INTEGER NOT NULL DEFAULT 1,
     asked_at TEXT,
     state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'taken', 'refused')),
-    document_id TEXT REFERENCES documents (id),
-    created_at INTEGER NOT NULL
+    document_id TEXT,
+    created_at INTEGER NOT NULL,
+    UNIQUE (business_id, question_key)
 );
 CREATE INDEX proposed_answers_of_business ON proposed_answers (business_id, state, created_at, id);
 

@@ -1,0 +1,104 @@
+"""Exported chats as a source of proposed answers: nothing becomes knowledge without a person's yes."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from agents.intent_rules import IntentRules
+from agents.language_packs import LanguagePack
+from database.clock import Clock
+from database.engine import Database
+from database.proposed_answers import (
+    NewProposal,
+    ProposedAnswer,
+    propose,
+    proposed_answer,
+    proposed_page,
+    refuse_proposal,
+    take_proposal,
+)
+from services.answer_pairs import AnswerPair, AnswerPairs, pair_content
+from services.chat_export import chat_messages, chat_text
+from services.chat_pairs import ChatPair, chat_pairs
+from services.document_files import safe_filename
+
+
+class ProposalSettledError(Exception):
+    """It was taken or refused already; `str(error)` is a sentence for the owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChat:
+    """How many pairs were found in a chat, and how many of them are proposed now for the first time."""
+
+    found: int
+    proposed: int
+
+
+class ChatProposals:
+    """May be called by many at once; one chat is read at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        answers: AnswerPairs,
+        packs: Mapping[str, LanguagePack],
+        clock: Clock,
+        *,
+        most_bytes: int,
+    ) -> None:
+        self._database = database
+        self._answers = answers
+        self._packs = packs
+        self._rules: IntentRules | None = None
+        self._clock = clock
+        self._most_bytes = most_bytes
+        self._turn = asyncio.Semaphore(1)
+
+    async def read(self, business_id: str, filename: str, file: BinaryIO, business_name: str | None) -> ReadChat:
+        """Propose what an export's questions were answered with.
+
+        `business_name` is who answered, as the chat names them; None: whoever clearly did.
+        Raises NotAChatError, UnclearBusinessError.
+        """
+        async with self._turn:
+            pairs = await asyncio.to_thread(self._pairs, file, business_name)
+        proposals = [
+            NewProposal(each.question, each.key, each.answer, each.times, each.asked_at.isoformat()) for each in pairs
+        ]
+        proposed = await self._database.write(
+            propose(business_id, safe_filename(filename), proposals, self._clock.now())
+        )
+        return ReadChat(len(pairs), proposed)
+
+    async def page(
+        self, business_id: str, limit: int, state: str | None = None, after: str = ""
+    ) -> list[ProposedAnswer]:
+        """As database.proposed_answers.proposed_page."""
+        return await self._database.read(proposed_page(business_id, limit, state, after))
+
+    async def accept(
+        self, business_id: str, proposal_id: str, question: str | None = None, answer: str | None = None
+    ) -> AnswerPair | None:
+        """Make it a pair, in other words where some are given. None when there is none.
+
+        Raises ProposalSettledError.
+        """
+        found = await self._database.read(proposed_answer(business_id, proposal_id))
+        if found is None:
+            return None
+        content = pair_content(question or found.question, answer or found.answer)
+        pair = await self._database.write(take_proposal(business_id, proposal_id, content, self._clock.now()))
+        if pair is None:
+            raise ProposalSettledError("This proposal was taken or refused already.")
+        return await self._answers.finish(pair)
+
+    async def refuse(self, business_id: str, proposal_id: str) -> bool:
+        """It is not proposed again. False when there is none, or it was taken."""
+        return await self._database.write(refuse_proposal(business_id, proposal_id))
+
+    def _pairs(self, file: BinaryIO, business_name: str | None) -> list[ChatPair]:
+        if self._rules is None:
+            self._rules = IntentRules(self._packs)
+        return chat_pairs(chat_messages(chat_text(file, self._most_bytes)), business_name, self._rules)
