@@ -209,6 +209,7 @@ def _api_needs(
         tokens=tokens,
         requests_per_second=settings.concierge_api_rate,
         max_upload_files=settings.concierge_max_upload_files,
+        max_event_listeners=settings.concierge_max_event_listeners,
         wake_intake=conversation.intake.wake,
         knowledge_database=knowledge.database,
         word_marks=knowledge.agents.word_marks,

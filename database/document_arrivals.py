@@ -80,7 +80,7 @@ async def _known(transaction: Transaction, arrival: Arrival) -> Document | None:
     where = "d.source = :source AND d.filename = :filename" if arrival.by_name else "d.id = :id"
     row = await transaction.one(
         f"SELECT {COLUMNS} FROM documents AS d WHERE d.business_id = :business_id AND d.deleted_at IS NULL "
-        f"AND {where} ORDER BY d.created_at DESC, d.id DESC LIMIT 1",
+        f"AND {where} ORDER BY d.live_version_id IS NULL AND d.status = 'failed', d.created_at DESC, d.id DESC LIMIT 1",
         {
             "business_id": arrival.business_id,
             "source": arrival.source,

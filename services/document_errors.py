@@ -20,6 +20,10 @@ SCANNED = (
     "The PDF holds no text, only pictures of pages, as a scanner makes them. "
     "Run text recognition (OCR) on it and upload the result, or ask whoever runs this server to add text recognition."
 )
+REPEATED_NAME = (
+    "Another file of this upload has the same name and other content, and which of them is meant cannot be known. "
+    "Upload one of them under another name."
+)
 NO_TEXT = "No text was found in the file."
 ONLY_DEBRIS = (
     "The file's text cannot be read: it holds no words, only codes or broken letters. "

@@ -28,6 +28,20 @@ class StoredFile:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedFile:
+    """A file on disk under its `id` that nothing speaks of yet; none is there with a `refusal`, why it is not taken."""
+
+    id: str
+    sha256: str
+    bytes: int
+    refusal: str | None = None
+
+    def refused(self, why: str) -> "ReceivedFile":
+        """The same, when it is not wanted: whoever says so takes the file away."""
+        return ReceivedFile(self.id, "", self.bytes, why)
+
+
 class DocumentFiles:
     """A directory of files: `<version id>`, and `<version id>.part` while it is being written."""
 

@@ -10,9 +10,9 @@ from database.clock import Clock
 from database.document_arrivals import Arrival, Quota, Taken, TooManyDocumentsError, take_in
 from database.document_versions import StoredVersion, stored_version, withdraw
 from database.engine import Database
-from database.records import Document, DocumentStatus
+from database.records import Document, DocumentStatus, new_id
 from services.document_errors import EMPTY, NO_SPACE, UnreadableDocumentError
-from services.document_files import DocumentFiles, StoredFile
+from services.document_files import DocumentFiles, ReceivedFile, StoredFile
 from services.version_errors import BROKE_OFF, VersionGoneError, too_many_documents, too_much_storage, version_gone
 
 logger = logging.getLogger(__name__)
@@ -42,15 +42,24 @@ class DocumentIntake:
             *(too_many_documents(limits.max_documents), too_much_storage(limits.max_storage_bytes)),
         )
 
-    async def take(self, arrival: Arrival, content: AsyncIterator[bytes], *, repeatable: bool = False) -> Taken:
-        """Store `content` as the file of the arrival's version, then the version itself.
+    async def receive(self, content: AsyncIterator[bytes]) -> ReceivedFile:
+        """Store `content` as a file that nothing speaks of yet. Raises what `content` raises; nothing is kept then."""
+        version_id = new_id()
+        stored, refusal = await self._stored(version_id, content)
+        return ReceivedFile(version_id, stored.sha256, stored.bytes, refusal)
 
-        Raises what `content` raises, and sqlite3.Error when not even a row can be stored; nothing is kept then.
+    async def forget(self, received: ReceivedFile) -> None:
+        """Take a received file away that became nobody's."""
+        await self._files.remove(received.id)
+
+    async def take(self, arrival: Arrival, received: ReceivedFile, *, repeatable: bool = False) -> Taken:
+        """Store the arrival's version, of a received file, which is kept or taken away by then.
+
+        Raises sqlite3.Error when not even a row can be stored; the file is taken away then.
         `repeatable`: also when the caller is cancelled, for the call will be repeated and must find what it did.
         """
-        stored, refusal = await self._stored(arrival.version.id, content)
-        version = StoredVersion(arrival.version.id, stored.sha256, stored.bytes)
-        remembering = self._remember(replace(arrival, version=version, refusal=refusal))
+        version = StoredVersion(received.id, received.sha256, received.bytes)
+        remembering = self._remember(replace(arrival, version=version, refusal=received.refusal))
         return await (to_the_end(remembering) if repeatable else remembering)
 
     async def take_again(self, arrival: Arrival, number: int) -> Taken:

@@ -20,12 +20,11 @@ from database.document_versions import (
     stored_version,
     try_again,
     versions,
-    withdraw,
 )
 from database.documents import delete_document, document, documents, set_tags, unfinished_among
 from database.metrics import Metrics
 from database.records import Document, DocumentStatus, VersionView, new_id
-from services.document_files import safe_filename
+from services.document_files import ReceivedFile, safe_filename
 from services.document_intake import DocumentIntake, IntakeLimits, to_the_end
 from services.document_news import DocumentNews
 from services.document_pipeline import Knowledge
@@ -33,7 +32,6 @@ from services.document_sweep import DocumentSweep
 from services.document_work import DocumentWork, WorkOptions
 from services.missing_vectors import MissingVectors
 from services.version_errors import (
-    BROKE_OFF,
     NEVER_PUBLISHED,
     NO_FILE,
     NOT_FAILED,
@@ -122,6 +120,64 @@ class Ingestion:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         await self._parser.close()
 
+    async def receive(self, chunks: AsyncIterator[bytes]) -> ReceivedFile:
+        """Store a file that no document has yet: for `take`, `take_version` or `forget`.
+
+        Beyond the size limit the rest of `chunks` is left unread. Raises what `chunks` raises; nothing is kept then.
+        A start takes away what was received and no more.
+        """
+        return await self._intake.receive(chunks)
+
+    async def forget(self, received: ReceivedFile) -> None:
+        """Take a received file away."""
+        await self._intake.forget(received)
+
+    async def take(
+        self,
+        business_id: str,
+        filename: str,
+        received: ReceivedFile,
+        *,
+        document_id: str | None = None,
+        source: str = "upload",
+        tags: Sequence[str] = (),
+        hold: bool = False,
+    ) -> Document:
+        """Queue a received file. A file that cannot be taken comes back as a document that has failed.
+
+        An upload of a name that there is becomes a new version of that document; the content that it has already
+        changes nothing. With a `document_id` it is never matched by name. Raises ValueError for `tags`, and
+        sqlite3.Error when not even a row can be stored; the file is gone then.
+        """
+        arrival = Arrival(
+            document_id or new_id(),
+            business_id,
+            safe_filename(filename),
+            _new_version(),
+            source=source,
+            tags=tidy_tags(tags),
+            hold=hold,
+            by_name=document_id is None and source == "upload",
+        )
+        return await self._taken(await self._intake.take(arrival, received, repeatable=document_id is not None))
+
+    async def take_version(
+        self,
+        business_id: str,
+        document_id: str,
+        received: ReceivedFile,
+        *,
+        filename: str | None = None,
+        hold: bool = False,
+    ) -> Document | None:
+        """A received file as a new version of this document; None when this business has no such document."""
+        known = await self.get(business_id, document_id)
+        if known is None:
+            return None
+        name = safe_filename(filename) if filename else known.filename
+        arrival = Arrival(document_id, business_id, name, _new_version(), source=known.source, hold=hold)
+        return await self._taken(await self._intake.take(arrival, received))
+
     async def accept(
         self,
         business_id: str,
@@ -133,29 +189,19 @@ class Ingestion:
         tags: Sequence[str] = (),
         hold: bool = False,
     ) -> Document:
-        """Store a file and queue it. A file that cannot be taken comes back as a document that has failed.
+        """`receive` and `take` in one.
 
-        An upload of a name that there is becomes a new version of that document; the content that it has already
-        changes nothing. Beyond the size limit the rest of `chunks` is left unread. Raises what `chunks` raises,
-        ValueError for `tags`, and sqlite3.Error when not even a row can be stored; nothing is kept then.
         Whoever gives a `document_id` may repeat the call, also after a crash or a cancellation: a document that is
-        there already is returned, and `chunks` left unread. It is never matched by name.
+        there already is returned, and `chunks` left unread.
         """
         tidy = tidy_tags(tags)
         known = await self.get(business_id, document_id) if document_id else None
         if known is not None:
             return known
-        arrival = Arrival(
-            document_id or new_id(),
-            business_id,
-            safe_filename(filename),
-            _new_version(),
-            source=source,
-            tags=tidy,
-            hold=hold,
-            by_name=document_id is None and source == "upload",
+        received = await self.receive(chunks)
+        return await self.take(
+            business_id, filename, received, document_id=document_id, source=source, tags=tidy, hold=hold
         )
-        return await self._taken(await self._intake.take(arrival, chunks, repeatable=document_id is not None))
 
     async def replace(
         self,
@@ -166,24 +212,14 @@ class Ingestion:
         filename: str | None = None,
         hold: bool = False,
     ) -> Document | None:
-        """A new version of this document; None when this business has no such document. As `accept` otherwise."""
-        known = await self.get(business_id, document_id)
-        if known is None:
+        """`receive` and `take_version` in one."""
+        if await self.get(business_id, document_id) is None:
             return None
-        name = safe_filename(filename) if filename else known.filename
-        arrival = Arrival(document_id, business_id, name, _new_version(), source=known.source, hold=hold)
-        return await self._taken(await self._intake.take(arrival, chunks))
-
-    async def withdraw(self, business_id: str, accepted: Document) -> None:
-        """Undo what `accept` or `replace` returned, for a request that broke off: nothing of it is to stay.
-
-        A document that was there before stays as it was; so does everything when the version is complete by now.
-        """
-        found = await self._database.read(stored_version(business_id, accepted.id, accepted.version))
-        if found is None:
-            return
-        if await self._database.write(withdraw(found.id, BROKE_OFF, self._clock.now())):
-            await self._stop(business_id, accepted.id)
+        received = await self.receive(chunks)
+        taken = await self.take_version(business_id, document_id, received, filename=filename, hold=hold)
+        if taken is None:
+            await self.forget(received)
+        return taken
 
     async def versions(self, business_id: str, document_id: str) -> list[VersionView] | None:
         """The versions that are kept, the newest first; None when this business has no such document."""

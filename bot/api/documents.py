@@ -1,42 +1,84 @@
-"""Upload, list, look at and delete documents."""
+"""Upload, list, look at, replace and delete documents."""
 
-import logging
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
 from bot.api.businesses import business_of, id_of
-from bot.api.needs import API, Ingestion
+from bot.api.document_queries import hold_wanted, source_wanted, tag_wanted, tags_wanted
+from bot.api.needs import API
 from bot.api.paging import bad_cursor, page_cursor, page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, DocumentPage, DocumentsOut, answered
-from database.records import Business, Document
+from bot.api.uploads import FIELD, FORM, UploadedFile, uploaded_files
+from database.records import Document, new_id
+from services.document_errors import REPEATED_NAME
+from services.document_files import safe_filename
 
-logger = logging.getLogger(__name__)
-
-FIELD = "files"
-PIECE_BYTES = 256 * 1024
-TRANSFER_ENCODINGS = {"binary", "7bit", "8bit", "base64", "quoted-printable"}
+NAMELESS = "untitled"
 
 
 async def upload(request: web.Request) -> web.Response:
-    """Take the files of a multipart request as they stream in: 202, one document a file.
+    """Take the files of a form as they stream in: 202, one document a file.
 
     A bad file fails alone. A bad request (cut off, too many files) leaves none of its files behind.
     """
     business = await business_of(request)
-    if request.content_type != "multipart/form-data":
+    tags, hold = tags_wanted(request), hold_wanted(request)
+    if request.content_type != FORM:
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f'Send multipart/form-data with one or more files in "{FIELD}".'
         )
     taken: list[Document] = []
-    try:
-        await _take(request, business, taken)
-    except BaseException:
-        await _forget(request.app[API].ingestion, business, taken)
-        raise
+    names: dict[str, str] = {}
+    async with uploaded_files(request, request.app[API].max_upload_files) as files:
+        while files:
+            taken.append(await _take(request, business.id, files[0], names, tags=tags, hold=hold))
+            del files[0]
     return answered(DocumentsOut(documents=[DocumentOut.of(document) for document in taken]), HTTPStatus.ACCEPTED)
+
+
+async def _take(
+    request: web.Request,
+    business_id: str,
+    uploaded: UploadedFile,
+    names: dict[str, str],
+    *,
+    tags: tuple[str, ...],
+    hold: bool,
+) -> Document:
+    """The document of one file. `names` are those that this request has brought already, with their content.
+
+    A name with another content would be a version of the document before: which of both is meant, nobody knows.
+    """
+    ingestion = request.app[API].ingestion
+    file, name = uploaded.file, safe_filename(uploaded.name or NAMELESS)
+    if uploaded.name is None:
+        return await ingestion.take(business_id, name, file, document_id=new_id(), tags=tags, hold=hold)
+    if names.get(name, file.sha256) != file.sha256:
+        refused = file.refused(REPEATED_NAME)
+        await ingestion.forget(file)
+        return await ingestion.take(business_id, name, refused, document_id=new_id(), tags=tags)
+    if file.refusal is None:
+        names[name] = file.sha256
+    return await ingestion.take(business_id, name, file, tags=tags, hold=hold)
+
+
+async def replace_content(request: web.Request) -> web.Response:
+    """Make a new version of a document of a raw body, or of a form's one file, which may bring a new name."""
+    business = await business_of(request)
+    document_id, hold = id_of(request, "document"), hold_wanted(request)
+    ingestion = request.app[API].ingestion
+    if await ingestion.get(business.id, document_id) is None:
+        raise not_found("document")
+    async with uploaded_files(request, 1) as files:
+        document = await ingestion.take_version(
+            business.id, document_id, files[0].file, filename=files[0].name, hold=hold
+        )
+        if document is None:
+            raise not_found("document")
+        files.clear()
+    return answered(DocumentOut.of(document), HTTPStatus.ACCEPTED)
 
 
 async def list_documents(request: web.Request) -> web.Response:
@@ -44,7 +86,11 @@ async def list_documents(request: web.Request) -> web.Response:
     business = await business_of(request)
     try:
         documents, following = await request.app[API].ingestion.list(
-            business.id, page_limit(request), page_cursor(request)
+            business.id,
+            page_limit(request),
+            page_cursor(request),
+            source=source_wanted(request),
+            tag=tag_wanted(request),
         )
     except ValueError:
         raise bad_cursor() from None
@@ -66,38 +112,3 @@ async def delete_document(request: web.Request) -> web.Response:
     if not await request.app[API].ingestion.delete(business.id, id_of(request, "document")):
         raise not_found("document")
     return web.Response(status=HTTPStatus.NO_CONTENT)
-
-
-async def _take(request: web.Request, business: Business, taken: list[Document]) -> None:
-    needs = request.app[API]
-    try:
-        async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader) or part.name != FIELD:
-                continue  # the reader skips what nobody read
-            if len(taken) == needs.max_upload_files:
-                detail = f"At most {needs.max_upload_files} files a request: none of these was taken."
-                raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-            taken.append(await needs.ingestion.accept(business.id, part.filename or "untitled", _pieces(part)))
-    except (ValueError, web.RequestPayloadError, AssertionError) as error:
-        # aiohttp's multipart reader says so with any of these
-        logger.info("an upload broke off after %d files: %s", len(taken), type(error).__name__)
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "The multipart body is broken or ended too early.") from None
-    if not taken:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "There is no file in the request.",
-            errors=[(FIELD, "is missing: send each file as a part with this name")],
-        )
-
-
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
-    if part.headers.get("Content-Transfer-Encoding", "binary").lower() not in TRANSFER_ENCODINGS:
-        raise ValueError("unknown transfer encoding")
-    while not part.at_eof():
-        async for piece in part.decode_iter(await part.read_chunk(PIECE_BYTES)):
-            yield bytes(piece)
-
-
-async def _forget(ingestion: Ingestion, business: Business, taken: list[Document]) -> None:
-    for document in taken:
-        await ingestion.delete(business.id, document.id)

@@ -1,13 +1,18 @@
 """The routes of the knowledge: a part of the one table in bot/api/routes.py."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from aiohttp import web
-
+from bot.api.addresses import BUSINESS, V1, RouteHandler
 from bot.api.backups import BackupOut, BackupPage, BackupRequest, get_backup, list_backups, make_backup
 from bot.api.bodies import AskRequest, SearchRequest
-from bot.api.documents import delete_document, get_document, list_documents, upload
+from bot.api.document_routes import DOCUMENT_ROUTES
+from bot.api.evaluations import (
+    EvaluationOut,
+    EvaluationPage,
+    EvaluationRequest,
+    add_evaluation,
+    list_evaluations,
+)
 from bot.api.gaps import (
     GapAnsweredOut,
     GapAnswerRequest,
@@ -22,28 +27,15 @@ from bot.api.knowledge_schemas import KnowledgeSettingsOut, KnowledgeSettingsReq
 from bot.api.knowledge_settings import get_knowledge_settings, patch_knowledge_settings
 from bot.api.openapi import Described
 from bot.api.questions import ask, search
-from bot.api.schemas import AnswerOut, DocumentOut, DocumentPage, DocumentsOut, PassagesOut
+from bot.api.schemas import AnswerOut, PassagesOut
 
-RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-V1 = "/api/v1"
-BUSINESS = f"{V1}/businesses/{{business}}"
-DOCUMENTS = f"{BUSINESS}/documents"
 SETTINGS = f"{BUSINESS}/knowledge-settings"
 GAPS = f"{BUSINESS}/gaps"
+EVALUATIONS = f"{BUSINESS}/evaluations"
 BACKUPS = f"{V1}/backups"
 
 KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
-    (
-        Described("POST", DOCUMENTS, "Upload documents.", DocumentsOut, status=HTTPStatus.ACCEPTED, takes_files=True),
-        upload,
-    ),
-    (Described("GET", DOCUMENTS, "List documents.", DocumentPage, paged=True), list_documents),
-    (Described("GET", f"{DOCUMENTS}/{{id}}", "Look at a document.", DocumentOut), get_document),
-    (
-        Described("DELETE", f"{DOCUMENTS}/{{id}}", "Delete a document.", status=HTTPStatus.NO_CONTENT),
-        delete_document,
-    ),
+    *DOCUMENT_ROUTES,
     (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
     (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
     (
@@ -115,5 +107,20 @@ KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
             refusals=(HTTPStatus.CONFLICT,),
         ),
         ignore_gap,
+    ),
+    (
+        Described("GET", EVALUATIONS, "List what was measured.", EvaluationPage, paged=True, filters=("name",)),
+        list_evaluations,
+    ),
+    (
+        Described(
+            "POST",
+            EVALUATIONS,
+            "Remember what was measured.",
+            EvaluationOut,
+            status=HTTPStatus.CREATED,
+            takes=EvaluationRequest,
+        ),
+        add_evaluation,
     ),
 )

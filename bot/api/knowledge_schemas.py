@@ -2,11 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
-from bot.api.bodies import StrictRequest
+from bot.api.bodies import StrictRequest, spoken
 from bot.api.schemas import Time, rfc3339
 from database.knowledge_settings import KnowledgeSettingsRow
+from database.records import VersionState, VersionView
+
+MOST_TAGS = 20
+LONGEST_TAG = 64
 
 ChunkCharacters = Annotated[int, Field(ge=200, le=1200)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -41,3 +45,65 @@ class KnowledgeSettingsOut(BaseModel):
             vector_weight=row.vector_weight,
             updated_at=None if row.updated_at is None else rfc3339(row.updated_at),
         )
+
+
+def tidy_tag(text: str) -> str:
+    """A tag as it is stored: lower case, without outer blanks. Raises ValueError for what can be none."""
+    tag = spoken(text).lower()
+    if len(tag) > LONGEST_TAG or "," in tag or not tag.isprintable():
+        raise ValueError(f"must be 1 to {LONGEST_TAG} characters, none of them a comma or a control character")
+    return tag
+
+
+class DocumentChangeRequest(StrictRequest):
+    """The tags that the document has from now on, in place of those that it had."""
+
+    tags: Annotated[list[Annotated[str, AfterValidator(tidy_tag)]], Field(max_length=MOST_TAGS)]
+
+
+class RollBackRequest(StrictRequest):
+    """The number of the version whose content is wanted back."""
+
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class VersionOut(BaseModel):
+    """A version of a document. `origin` is the number of the version whose content a roll-back brought back.
+
+    `live` answers, `held` is complete and waits to be published, `working` is on its way, `failed` has an
+    `error_message`, `old` was live once or was never published.
+    """
+
+    number: int
+    state: VersionState
+    bytes: int
+    sha256: str
+    chunks_count: int | None
+    error_message: str | None
+    origin: int | None
+    created_at: Time
+    completed_at: Time | None
+    live_at: Time | None
+
+    @classmethod
+    def of(cls, view: VersionView) -> "VersionOut":
+        """From our record."""
+        return cls(
+            number=view.number,
+            state=view.state,
+            bytes=view.bytes,
+            sha256=view.sha256,
+            chunks_count=view.chunks_count,
+            error_message=view.error_message,
+            origin=view.origin,
+            created_at=rfc3339(view.created_at),
+            completed_at=None if view.completed_at is None else rfc3339(view.completed_at),
+            live_at=None if view.live_at is None else rfc3339(view.live_at),
+        )
+
+
+class VersionPage(BaseModel):
+    """The versions of a document that are kept, the newest first: always one page."""
+
+    versions: list[VersionOut]
+    next_cursor: str | None

@@ -1,6 +1,8 @@
 """What the API needs from the running bot, in its own words; bot/app.py stores it under `API` at start."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,27 +13,105 @@ from agents.topics import TopicGuess
 from agents.word_marks import WordMarks
 from database.clock import Clock
 from database.engine import Database
-from database.records import Document
+from database.records import Document, VersionView
+from services.document_files import ReceivedFile
 from services.gaps import Gaps
 
 
-class Ingestion(Protocol):
-    """Files on their way to knowledge. Every call is about one business and sees nothing of another's."""
+class DocumentListener(Protocol):
+    """Hears which documents change."""
 
-    async def accept(self, business_id: str, filename: str, chunks: AsyncIterator[bytes]) -> Document:
-        """Store a file; the document, `queued`, or `failed` when the file itself is bad."""
+    async def changed(self) -> AbstractSet[str]:
+        """The documents that changed or were deleted since the last call; waits for one."""
         ...
 
-    async def list(self, business_id: str, limit: int, cursor: str | None) -> tuple[Sequence[Document], str | None]:
+
+class DocumentNews(Protocol):
+    """Tells which documents change."""
+
+    def listening(self, business_id: str) -> AbstractAsyncContextManager[DocumentListener]:
+        """Hear of a business for the length of the block."""
+        ...
+
+
+class Ingestion(Protocol):
+    """Files on their way to knowledge. Every call is about one business and sees nothing of another's.
+
+    None, or False, means that the business has no such document. Calls about versions raise VersionError, whose
+    sentence is for the document's owner.
+    """
+
+    @property
+    def news(self) -> DocumentNews:
+        """What changes."""
+        ...
+
+    async def receive(self, chunks: AsyncIterator[bytes]) -> ReceivedFile:
+        """Store a file that no document has yet. Raises what `chunks` raises; nothing is kept then."""
+        ...
+
+    async def forget(self, received: ReceivedFile) -> None:
+        """Take a received file away that was not taken."""
+        ...
+
+    async def take(
+        self,
+        business_id: str,
+        filename: str,
+        received: ReceivedFile,
+        *,
+        document_id: str | None = None,
+        tags: Sequence[str] = (),
+        hold: bool = False,
+    ) -> Document:
+        """A received file's document: `queued`, or `failed` when the file itself is bad.
+
+        Without an id, of the name that is there already it is a new version, and of the same content nothing new.
+        """
+        ...
+
+    async def take_version(
+        self, business_id: str, document_id: str, received: ReceivedFile, *, filename: str | None, hold: bool = False
+    ) -> Document | None:
+        """Make a received file the new version of a document, which keeps its name where none is given."""
+        ...
+
+    async def list(
+        self, business_id: str, limit: int, cursor: str | None, *, source: str | None, tag: str | None
+    ) -> tuple[Sequence[Document], str | None]:
         """A page of documents and the cursor of the next. Raises ValueError for a cursor that it did not make."""
         ...
 
     async def get(self, business_id: str, document_id: str) -> Document | None:
-        """A document, or None."""
+        """A document."""
         ...
 
     async def delete(self, business_id: str, document_id: str) -> bool:
-        """Forget a document: no search finds it from now on. False when there is none."""
+        """Forget a document: no search finds it from now on."""
+        ...
+
+    async def versions(self, business_id: str, document_id: str) -> Sequence[VersionView] | None:
+        """The versions that are kept, the newest first."""
+        ...
+
+    async def roll_back(self, business_id: str, document_id: str, number: int) -> Document | None:
+        """Make a new version of that one's content."""
+        ...
+
+    async def publish(self, business_id: str, document_id: str) -> Document | None:
+        """Let the held version answer."""
+        ...
+
+    async def discard(self, business_id: str, document_id: str) -> Document | None:
+        """Drop the held version."""
+        ...
+
+    async def retry(self, business_id: str, document_id: str) -> Document | None:
+        """Read the newest version, which has failed, again."""
+        ...
+
+    async def set_tags(self, business_id: str, document_id: str, tags: Sequence[str]) -> Document | None:
+        """Put these tags in place of the others."""
         ...
 
 
@@ -68,6 +148,7 @@ class ApiNeeds:
     tokens: Mapping[str, str]
     requests_per_second: float
     max_upload_files: int
+    max_event_listeners: int
     wake_intake: Callable[[], None]
     knowledge_database: Database
     word_marks: WordMarks

@@ -34,6 +34,7 @@ class Security(Enum):
 class Described:
     """A route: what it takes, what it answers. `queries` must be given, `filters` may be.
 
+    `takes_content` is one file, a form's or the raw body.
     `refusals` are statuses beyond those that every such route has.
     """
 
@@ -44,6 +45,7 @@ class Described:
     status: HTTPStatus = HTTPStatus.OK
     takes: type[BaseModel] | None = None
     takes_files: bool = False
+    takes_content: bool = False
     takes_webhook: bool = False
     paged: bool = False
     media: str | None = None
@@ -127,13 +129,22 @@ def _parameter(name: str, place: str, *, required: bool) -> dict[str, Any]:
 def _body(route: Described) -> dict[str, Any] | None:
     if route.takes is not None:
         return {"required": True, "content": {JSON: {"schema": _ref(route.takes)}}}
-    if route.takes_files:
-        files = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
-        schema = {"type": "object", "required": ["files"], "properties": {"files": files}}
-        return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    if route.takes_files or route.takes_content:
+        content = _form(most=1 if route.takes_content else None)
+        if route.takes_content:
+            content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
+        return {"required": True, "content": content}
     if route.takes_webhook:
         return {"required": True, "content": {JSON: {"schema": {"type": "object"}}}}
     return None
+
+
+def _form(most: int | None) -> dict[str, Any]:
+    files: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+    if most is not None:
+        files["maxItems"] = most
+    schema = {"type": "object", "required": ["files"], "properties": {"files": files}}
+    return {"multipart/form-data": {"schema": schema}}
 
 
 def _responses(route: Described) -> dict[str, Any]:
@@ -156,11 +167,14 @@ def _usual_refusals(route: Described) -> set[HTTPStatus]:
             found.add(HTTPStatus.NOT_FOUND)
     if route.security is Security.METRICS:
         found.add(HTTPStatus.UNAUTHORIZED)
-    if route.takes is not None or route.takes_files:
+    files = route.takes_files or route.takes_content
+    if route.takes is not None or files:
         found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+    if files:
+        found.add(HTTPStatus.INSUFFICIENT_STORAGE)
     if route.takes_files:
-        found |= {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.INSUFFICIENT_STORAGE}
-    if route.paged:
+        found.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if route.paged or route.filters:
         found.add(HTTPStatus.UNPROCESSABLE_ENTITY)
     return found
 

@@ -4,12 +4,14 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from bot.api.addresses import BUSINESS, V1, RouteHandler
 from bot.api.bodies import ModeRequest, RetryRequest
 from bot.api.contact_facts import FactPage, delete_fact, delete_facts, list_facts
 from bot.api.conversations import change_mode, list_conversations, list_messages
 from bot.api.dead_letters import list_dead_letters, retry_dead_letters
+from bot.api.document_events import STREAMS, EventStreams
 from bot.api.guard import RATES, KeyRates, expect, guard
-from bot.api.knowledge_routes import BUSINESS, KNOWLEDGE_ROUTES, V1, RouteHandler
+from bot.api.knowledge_routes import KNOWLEDGE_ROUTES
 from bot.api.openapi import OPENAPI, Described, Security, description, serve_description
 from bot.api.schemas import (
     ConversationOut,
@@ -167,6 +169,9 @@ def install_api(app: web.Application, clock: Clock) -> None:
     """Put the API and its guard into `app`. Before the first request, `app[API]` must hold what it needs."""
     app.middlewares.append(guard)
     app[RATES] = KeyRates(clock)
+    app[STREAMS] = streams = EventStreams()
+    # before open requests are waited for
+    app.on_shutdown.append(streams.close)
     for described, handler in SERVED:
         app.router.add_route(described.method, described.path, handler, expect_handler=expect)
     app[OPENAPI] = description([*(described for described, _ in SERVED), *ELSEWHERE])

@@ -1,9 +1,10 @@
-"""A real API server on a socket, with a knowledge desk behind it that keeps documents in memory."""
+"""A real API server on a socket, with a knowledge desk behind it that keeps passages in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import cast
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -12,7 +13,7 @@ from agents.language_packs import load_language_packs
 from agents.ports import Answer
 from agents.topics import TopicFinder
 from agents.word_marks import WordMarks
-from bot.api.needs import API, ApiNeeds
+from bot.api.needs import API, ApiNeeds, Ingestion
 from bot.api.routes import install_api
 from bot.health import HEALTH, Check, HealthNeeds, install_health
 from database.businesses import ensure_default
@@ -30,10 +31,7 @@ Client = TestClient[web.Request, web.Application]
 
 @dataclass
 class KnowledgeDesk:
-    """Ingestion, search and answers as the API sees them. Files whose content holds "bad" fail; `fault` is raised.
-
-    `quick` makes a document ready as soon as somebody asks for it.
-    """
+    """Search, answers and gaps as the API sees them; `fault` is raised by answers."""
 
     clock: Clock
     documents: dict[str, Document] = field(default_factory=dict)
@@ -41,23 +39,16 @@ class KnowledgeDesk:
     passages: list[Passage] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     fault: Exception | None = None
-    quick: bool = False
 
-    async def accept(self, business_id: str, filename: str, chunks: AsyncIterator[bytes]) -> Document:
-        content = b"".join([piece async for piece in chunks])
-        if self.fault:
-            raise self.fault
-        bad = b"bad" in content
+    async def add(self, business_id: str, question: str, answer: str) -> Document:
+        content = f"# {question}\n\n{answer}".encode()
         now = self.clock.now()
         document = Document(
-            id=new_id(),
-            business_id=business_id,
-            filename=filename,
-            status=DocumentStatus.FAILED if bad else DocumentStatus.QUEUED,
+            *(new_id(), business_id, f"{question}.md", DocumentStatus.QUEUED),
             progress=0.0,
             is_processed=False,
             chunks_count=0,
-            error_message="The file is bad." if bad else None,
+            error_message=None,
             version=1,
             bytes=len(content),
             created_at=now,
@@ -66,25 +57,6 @@ class KnowledgeDesk:
         self.documents[document.id] = document
         self.contents[document.id] = content
         return document
-
-    async def add(self, business_id: str, question: str, answer: str) -> Document:
-        async def content() -> AsyncIterator[bytes]:
-            yield f"# {question}\n\n{answer}".encode()
-
-        return await self.accept(business_id, f"{question}.md", content())
-
-    async def get(self, business_id: str, document_id: str) -> Document | None:
-        found = self.documents.get(document_id)
-        if found and self.quick and found.status is DocumentStatus.QUEUED:
-            found = replace(found, status=DocumentStatus.READY, progress=1.0, is_processed=True, chunks_count=2)
-            self.documents[document_id] = found
-        return found if found and found.business_id == business_id else None
-
-    async def delete(self, business_id: str, document_id: str) -> bool:
-        if await self.get(business_id, document_id) is None:
-            return False
-        del self.documents[document_id]
-        return True
 
     async def version(self, business_id: str) -> int:
         return len(self.documents)
@@ -98,12 +70,6 @@ class KnowledgeDesk:
         if self.fault:
             raise self.fault
         return Answer("At nine.", answered=bool(self.passages), sources=tuple(self.passages[:1]))
-
-    async def list(self, business_id: str, limit: int, cursor: str | None) -> tuple[Sequence[Document], str | None]:
-        mine = [each for each in self.documents.values() if each.business_id == business_id]
-        start = int(cursor) if cursor else 0  # ValueError for a cursor that is not ours
-        following = str(start + limit) if len(mine) > start + limit else None
-        return mine[start : start + limit], following
 
 
 @dataclass
@@ -131,6 +97,9 @@ async def api_desk(
     metrics_public: bool = False,
     tokens: Mapping[str, str] | None = None,
     knowledge_database: Database | None = None,
+    ingestion: Ingestion | None = None,
+    max_upload_files: int = 3,
+    max_event_listeners: int = 3,
 ) -> AsyncIterator[Desk]:
     """Serve API and health on a free port; the client carries the admin token unless told otherwise."""
     business = await chat.write(ensure_default("10001", clock.now()))
@@ -143,13 +112,15 @@ async def api_desk(
     tokens = tokens or {"admin": ADMIN, "command": "command-token-of-the-tests"}
     app[API] = ApiNeeds(
         chat=chat,
-        ingestion=knowledge,
+        # tests of other things touch no documents
+        ingestion=ingestion or cast("Ingestion", knowledge),
         knowledge=knowledge,
         asker=knowledge,
         clock=clock,
         tokens=tokens,
         requests_per_second=requests_per_second,
-        max_upload_files=3,
+        max_upload_files=max_upload_files,
+        max_event_listeners=max_event_listeners,
         wake_intake=lambda: wakes.append(True),
         knowledge_database=knowledge_database or chat,
         word_marks=WordMarks(await asyncio.to_thread(load_language_packs)),

@@ -1,0 +1,54 @@
+"""What callers may say of documents in an address: tags, hold, source."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bot.api.knowledge_schemas import MOST_TAGS, tidy_tag
+from bot.api.problems import ProblemError
+
+SOURCES = ("upload", "web", "answer", "import")
+SWITCH = {"true": True, "1": True, "false": False, "0": False}
+
+
+def tags_wanted(request: web.Request) -> tuple[str, ...]:
+    """`?tags=a,b`: the tags of what is uploaded, each once. Raises a 422 problem."""
+    try:
+        tags = {tidy_tag(each): None for each in request.query.get("tags", "").split(",") if each.strip()}
+    except ValueError as error:
+        raise _unusable("tags", f"each {error}") from None
+    if len(tags) > MOST_TAGS:
+        raise _unusable("tags", f"must be at most {MOST_TAGS}")
+    return tuple(tags)
+
+
+def tag_wanted(request: web.Request) -> str | None:
+    """`?tag=a`: the tag that documents must have. Raises a 422 problem."""
+    given = request.query.get("tag")
+    if given is None:
+        return None
+    try:
+        return tidy_tag(given)
+    except ValueError as error:
+        raise _unusable("tag", str(error)) from None
+
+
+def source_wanted(request: web.Request) -> str | None:
+    """`?source=upload`: where documents must come from. Raises a 422 problem."""
+    given = request.query.get("source")
+    if given is not None and given not in SOURCES:
+        raise _unusable("source", f"must be one of {', '.join(SOURCES)}")
+    return given
+
+
+def hold_wanted(request: web.Request) -> bool:
+    """`?hold=true`: whether a new version waits to be published. Raises a 422 problem."""
+    given = request.query.get("hold", "false")
+    if given not in SWITCH:
+        raise _unusable("hold", "must be true or false")
+    return SWITCH[given]
+
+
+def _unusable(name: str, why: str) -> ProblemError:
+    detail = "A parameter of the address cannot be used."
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[(name, why)])
