@@ -146,6 +146,7 @@ class Backups:
 
         Raises BackupRunningError, and StoreError for a place that cannot be used.
         """
+        now = self._clock.now()
         if with_index and self._index is None:
             raise StoreError("The index is on a Chroma server: it is no part of snapshots, and is made anew without.")
         address = to or self._options.place
@@ -155,7 +156,7 @@ class Backups:
         if self._work is not None and not self._work.done():
             raise BackupRunningError
         usual = address == self._options.place
-        backup = Backup(Order.new(self._clock.now(), with_index=with_index), place.shown, usual)
+        backup = Backup(Order.new(now, with_index=with_index), place.shown, usual)
         keep = self._options.keep if usual else None
         self._remember(backup)
         self._work = asyncio.create_task(self._run(backup, place, keep), name="backup")
@@ -224,8 +225,8 @@ class Backups:
             while (left := due - self._clock.now()) > 0:
                 # in short steps: the machine may sleep, and its clock may be set
                 await self._clock.sleep(min(left / 1000, LOOK_SECONDS))
-            since = self._clock.now()
             await self._make_scheduled()
+            since = self._clock.now()  # what came due meanwhile is made up for by what was just made
 
     async def _look_back(self) -> None:
         """When the newest snapshot was made, also by a process before us."""
