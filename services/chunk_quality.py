@@ -10,9 +10,11 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 # Base64 and hexadecimal: long runs of letters and digits that are no words.
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{60,}")
 _HEX_TOKEN = re.compile(r"(?:[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-9a-fA-F]{8})[:,]?")
+_HEX_LINE = re.compile(r"(?:\b[0-9a-fA-F]{2,8}\b[\s:,]+){12,}")
 _BROKEN_SHARE = 0.2
 _CODE_SHARE = 0.7
-_HEX_TOKENS = 24
+# A table of figures has tokens like these too, but hardly any with letters.
+_MIXED_SHARE = 0.3
 
 
 def says_nothing(text: str) -> bool:
@@ -20,20 +22,29 @@ def says_nothing(text: str) -> bool:
     readable = _BROKEN.sub("", _GLYPH_IDS.sub("", text))
     if not _LETTER_OR_DIGIT.search(readable):
         return True
-    visible = sum(not character.isspace() for character in text)
-    if visible - sum(not character.isspace() for character in readable) > visible * _BROKEN_SHARE:
-        return True
-    return _is_dump(readable, visible)
+    if len(readable) < len(text):
+        visible = _visible(text)
+        if visible - _visible(readable) > visible * _BROKEN_SHARE:
+            return True
+    return _is_code(readable) or _is_hex_dump(readable)
 
 
-def _is_dump(text: str, visible: int) -> bool:
+def _visible(text: str) -> int:
+    return len("".join(text.split()))
+
+
+def _is_code(text: str) -> bool:
     runs = sum(len(run) for run in _RUN.findall(text) if _mixes(run))
-    if runs > visible * _CODE_SHARE:
-        return True
+    return bool(runs) and runs > _visible(text) * _CODE_SHARE
+
+
+def _is_hex_dump(text: str) -> bool:
+    if not _HEX_LINE.search(text):
+        return False
     tokens = text.split()
-    codes = sum(bool(_HEX_TOKEN.fullmatch(token)) and not token.isdecimal() for token in tokens)
-    digits = sum(bool(_HEX_TOKEN.fullmatch(token)) for token in tokens)
-    return len(tokens) >= _HEX_TOKENS and codes > len(tokens) * 0.3 and digits > len(tokens) * _CODE_SHARE
+    codes = [token for token in tokens if _HEX_TOKEN.fullmatch(token)]
+    mixed = sum(not token.rstrip(":,").isdecimal() for token in codes)
+    return len(codes) > len(tokens) * _CODE_SHARE and mixed > len(tokens) * _MIXED_SHARE
 
 
 def _mixes(run: str) -> bool:

@@ -95,8 +95,10 @@ class DocumentParser:
             child = await self._take()
             try:
                 parsed = await self._read(child, request, sink)
+            except UnreadableDocumentError:
+                await self._give_back(child)
+                raise
             except BaseException:
-                # Also after a mere refusal: what a bad file did to the process, the next one must not feel.
                 await child.kill()
                 raise
             await self._give_back(child)
@@ -132,7 +134,7 @@ class DocumentParser:
         return await _Child.start(self._limits)
 
     async def _give_back(self, child: "_Child") -> None:
-        if not child.alive or child.documents >= self._limits.documents_per_child:
+        if child.worn or not child.alive or child.documents >= self._limits.documents_per_child:
             await child.kill()
             return
         self._idle.append(child)
@@ -158,6 +160,8 @@ class _Child:
         self._said = b""
         self._listening = asyncio.create_task(self._listen(), name=f"errors of parser {process.pid}")
         self.documents = 0
+        # True while it reads: who is stopped in the middle of a document reads no other.
+        self.worn = False
 
     @classmethod
     async def start(cls, limits: ParserLimits) -> "_Child":
@@ -203,6 +207,7 @@ class _Child:
         Only the child's own time counts, not the sink's.
         """
         self.documents += 1
+        self.worn = True
         self._said = b""
         left = seconds
         loop = asyncio.get_running_loop()
@@ -213,10 +218,11 @@ class _Child:
             left -= loop.time() - began
             if "chunks" in answer:
                 await sink([ChunkDraft(*fields) for fields in answer["chunks"]])
-            elif "done" in answer:
-                return ParsedDocument(**answer["done"])
-            else:
+                continue
+            self.worn = bool(answer["worn"])
+            if "error" in answer:
                 raise UnreadableDocumentError(answer["error"])
+            return ParsedDocument(**answer["done"])
 
     async def kill(self) -> None:
         """End it now, whatever it does, and whatever it left."""

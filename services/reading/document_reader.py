@@ -4,10 +4,11 @@ Text, Markdown, CSV, JSON, e-mails and archives are read here; the other kinds b
 """
 
 import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from services.document_blocks import Block, BlockKind, clean
 from services.document_errors import (
@@ -93,7 +94,10 @@ class DocumentReader:
         elif kind in WORKBOOKS:
             yield from workbook_blocks(extracted(content, kind))
         else:
-            yield from structure_blocks(extracted(content, kind), kind)
+            document = extracted(content, kind)
+            if kind is DocumentKind.EBOOK:
+                yield from _book_blocks(document)
+            yield from structure_blocks(document, kind)
 
     def _archive_blocks(self, file: BinaryIO, depth: int) -> Iterator[Block]:
         for member in members_of(file, self._budget):
@@ -165,6 +169,15 @@ def _html_blocks(page: str) -> Iterator[Block]:
         yield Block(BlockKind.HEADING, without_tags(title.group(1)), 0)
         yield first
     yield from blocks
+
+
+def _book_blocks(document: Any) -> Iterator[Block]:
+    """What a book says of itself."""
+    metadata = document.metadata
+    authors = ", ".join(metadata.authors or [])
+    described = json.loads((metadata.additional or {}).get("description") or '""')
+    for text in (metadata.title, f"Authors: {authors}" if authors else "", described):
+        yield Block(BlockKind.PARAGRAPH, without_tags(str(text or "")))
 
 
 def _xml_blocks(text: str) -> Iterator[Block]:

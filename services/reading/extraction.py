@@ -18,7 +18,8 @@ MOST_CELLS = 1_000_000
 _ENCRYPTED_WORDS = ("encrypt", "password")
 _CELL_WORDS = ("table cell limit",)
 _LIMIT_WORDS = ("security limit", "exceeds limit", "security violation", "limit exceeded", "archive too large")
-_MARKDOWN = frozenset({DocumentKind.HTML})
+# Plain slides lack the descriptions of pictures.
+_MARKDOWN = frozenset({DocumentKind.HTML, DocumentKind.SLIDES})
 _LOOSE = frozenset({DocumentKind.HTML, DocumentKind.TEXT, *WORKBOOKS})
 
 

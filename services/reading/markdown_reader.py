@@ -1,7 +1,9 @@
 """Reads Markdown (CommonMark with tables) into blocks of plain text."""
 
+import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from services.document_blocks import Block, BlockKind
@@ -13,10 +15,29 @@ _FENCE = re.compile(r" {0,3}(```|~~~)")
 _HEADING = re.compile(r" {0,3}#{1,6}(\s|$)")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?\r?\n(---|\.\.\.)[ \t]*\r?\n", re.DOTALL)
 
+# So many items of a list that are nothing but links are a page's menu.
+_MENU_ITEMS = 20
+_LONG_ADDRESS = re.compile(r"https?://\S{100,}")
+
 
 def markdown_blocks(text: str, *, keep_links: bool) -> Iterator[Block]:
-    """The blocks of a Markdown text. With `keep_links` an address stands in brackets behind the words that carry it."""
-    for piece in _parts(_FRONT_MATTER.sub("", text, count=1)):
+    """The blocks of a Markdown text. With `keep_links` an address stands in brackets behind the words that carry it.
+
+    Without, the text was a web page: its long addresses and menus are left out.
+    """
+    blocks = _linked_blocks(_FRONT_MATTER.sub("", text, count=1), keep_links=keep_links)
+    if keep_links:
+        yield from (block for block, _ in blocks)
+        return
+    for menu, group in itertools.groupby(blocks, key=lambda pair: pair[1]):
+        kept = [block for block, _ in group]
+        if not menu or len(kept) < _MENU_ITEMS:
+            yield from (replace(block, text=_LONG_ADDRESS.sub("", block.text)) for block in kept)
+
+
+def _linked_blocks(text: str, *, keep_links: bool) -> Iterator[tuple[Block, bool]]:
+    """Each block, and whether it is an item of a list that is nothing but a link."""
+    for piece in _parts(text):
         yield from _Tokens(piece, keep_links=keep_links).blocks()
 
 
@@ -48,7 +69,7 @@ class _Tokens:
         self._mark: str | None = None
         self._rows: list[list[str]] | None = None
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[tuple[Block, bool]]:
         level = 0
         for token in self._tokens:
             if token.type == "heading_open":
@@ -56,13 +77,15 @@ class _Tokens:
             elif token.type == "heading_close":
                 level = 0
             elif token.type == "inline":
-                yield from self._inline(_inline_text(token.children or [], keep_links=self._keep_links), level)
+                text = _inline_text(token.children or [], keep_links=self._keep_links)
+                link = _is_link(token.children or [])
+                yield from ((block, link and block.kind is BlockKind.ITEM) for block in self._inline(text, level))
             elif token.type in {"fence", "code_block"}:
-                yield Block(BlockKind.PARAGRAPH, token.content)
+                yield Block(BlockKind.PARAGRAPH, token.content), False
             elif token.type == "html_block":
-                yield Block(BlockKind.PARAGRAPH, without_tags(token.content))
+                yield Block(BlockKind.PARAGRAPH, without_tags(token.content)), False
             elif token.type == "table_close":
-                yield from table_blocks(self._rows or [])
+                yield from ((block, False) for block in table_blocks(self._rows or []))
                 self._rows = None
             else:
                 self._structure(token.type, token.attrs.get("start"))
@@ -101,9 +124,14 @@ class _Tokens:
             yield Block(BlockKind.PARAGRAPH, text)
 
 
+def _is_link(children: list[Any]) -> bool:
+    return len(children) > 1 and children[0].type == "link_open" and children[-1].type == "link_close"
+
+
 def _inline_text(children: list[Any], *, keep_links: bool) -> str:
     parts: list[str] = []
     address: str | None = None
+    start = 0
     for child in children:
         if child.type in {"text", "code_inline", "text_special"}:
             parts.append(child.content)
@@ -113,8 +141,11 @@ def _inline_text(children: list[Any], *, keep_links: bool) -> str:
             parts.append("\n")
         elif child.type == "link_open":
             address = str(child.attrs.get("href", ""))
+            start = len(parts)
         elif child.type == "link_close":
             if keep_links and address and address.startswith(("http:", "https:")) and address not in "".join(parts):
                 parts.append(f" ({address})")
+            if not keep_links and "".join(parts[start:]) == address and not address.startswith(("http:", "https:")):
+                del parts[start:]  # what a page says of a picture without a text
             address = None
     return "".join(parts)

@@ -1,9 +1,10 @@
-"""The process that reads documents: `python -m services.reading.parser_child --memory-mb N --seconds S`.
+"""The process that reads documents: `python -m services.reading.parser_child --memory-mb N --seconds S --folder F`.
 
 One JSON line in: {"path", "filename", "chunk_characters"}, or {} to be answered by {}. JSON lines out: {"chunks":
 [[text, heading, page], ...]} as they come, then {"done": {"mime", "parser", "chunks", "dropped", "warning"}} or
-{"error": sentence}. Hostile files are expected: memory, files and time are limited, an alarm ends what takes too long
-even when the parent is gone, and it ends as soon as its standard input does.
+{"error": sentence}, both with "worn": whether another process should go on. Hostile files are expected: memory, files
+and time are limited, an alarm ends what takes too long even when the parent is gone, and it ends as soon as its
+standard input does.
 """
 
 import argparse
@@ -37,6 +38,8 @@ from services.reading.text_recognition import TextRecognition, text_recognition
 SLICE_CHUNKS = 64
 _NICENESS = 10
 _MEGABYTE = 1024 * 1024
+_KILOBYTES_A_MEGABYTE = 1024
+_WORN_SHARE = 0.4
 # Nothing that we know writes files; what a library may write, the disk must not feel.
 _FILE_MB = 64
 # The parent's own limit comes first; the alarm is for a parent that is gone.
@@ -57,6 +60,8 @@ def main() -> None:
         request = json.loads(requests.get())
         for answer in _answers(request, recognition, options.seconds + _ALARM_GRACE_SECONDS):
             signal.alarm(0)
+            if "chunks" not in answer:
+                answer["worn"] = _is_worn(options.memory_mb)
             answers.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
             answers.flush()
 
@@ -80,6 +85,11 @@ def _be_modest(memory_mb: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     # Ctrl-C reaches the whole group; the parent decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _is_worn(memory_mb: int) -> bool:
+    """Whether a document took so much that the next is better read by a new process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > memory_mb * _KILOBYTES_A_MEGABYTE * _WORN_SHARE
 
 
 def _private_stdout() -> BinaryIO:

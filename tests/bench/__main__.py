@@ -22,6 +22,7 @@ PARTS = (
     "batch_window",
     "thousand",
     "attacks",
+    "documents",
 )
 
 
