@@ -3,27 +3,46 @@
 import argparse
 from pathlib import Path
 
-from bot.commands.parsing import Asked, command, quiet_settings, run
+from bot.commands.parsing import Asked, command, number, quiet_settings, run
 from database.clock import SystemClock
 
 
 def add_knowledge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Every command that puts knowledge in, asks it, or looks after it."""
     ingest = command(commands, "ingest", "read files and folders into the knowledge", _ingest, json=True)
-    ingest.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="a file, or a folder with all below it")
+    ingest.add_argument("paths", metavar="PATH", nargs="*", type=Path, help="a file, or a folder with all below it")
+    ingest.add_argument("--tags", default="", metavar="A,B", help="put these tags on the documents")
+    ingest.add_argument("--hold", action="store_true", help="hold new versions back until they are published")
+    ingest.add_argument("--retry", action="store_true", help="instead of PATH: try again every document that failed")
     ask = command(commands, "ask", "answer a question from the knowledge", _ask, json=True)
     ask.add_argument("question", metavar="QUESTION")
-    for each in (ingest, ask):
+    evaluate = command(commands, "eval", "measure how well known questions are answered", _evaluate, json=True)
+    evaluate.add_argument("file", metavar="FILE.jsonl", type=Path, help="a question with what is expected, a line each")
+    evaluate.add_argument(
+        "--worst", type=number(int, 0, 1000), default=0, metavar="N", help="show so many of the worst questions"
+    )
+    for each in (ingest, ask, evaluate):
         each.add_argument("--business", default="default", help="whose knowledge (default: %(default)s)")
 
 
 def _ingest(asked: Asked) -> int:
-    from bot.commands.ingest import ingest  # noqa: PLC0415 - a command loads what it needs
+    from bot.commands.ingest import IngestRequest, ingest  # noqa: PLC0415 - a command loads what it needs
+    from bot.commands.knowledge_door import UploadOptions  # noqa: PLC0415 - the same
 
-    return run(ingest(quiet_settings(), SystemClock(), asked.paths, asked.business, as_json=asked.json))
+    tags = [tag.strip() for tag in asked.tags.split(",") if tag.strip()]
+    options = UploadOptions(hold=asked.hold, tags=tags)
+    wanted = IngestRequest(asked.paths, asked.business, options, retry=asked.retry, as_json=asked.json)
+    return run(ingest(quiet_settings(), SystemClock(), wanted))
 
 
 def _ask(asked: Asked) -> int:
     from bot.commands.ask import ask  # noqa: PLC0415 - a command loads what it needs
 
     return run(ask(quiet_settings(), SystemClock(), asked.question, asked.business, as_json=asked.json))
+
+
+def _evaluate(asked: Asked) -> int:
+    from bot.commands.evaluate import EvaluationRequest, evaluate  # noqa: PLC0415 - a command loads what it needs
+
+    wanted = EvaluationRequest(asked.file, asked.business, worst=asked.worst, as_json=asked.json)
+    return run(evaluate(quiet_settings(), SystemClock(), wanted))

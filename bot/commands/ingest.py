@@ -1,116 +1,98 @@
-"""`concierge ingest PATH…`: files and folders into the knowledge, with a progress bar."""
+"""`concierge ingest PATH…`: files and folders into the knowledge, with bars."""
 
 import asyncio
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from bot.commands.failures import CommandError, Exit
-from bot.commands.knowledge_door import KnowledgeDoor, knowledge_door
+from bot.commands.file_sender import Sent
+from bot.commands.found_files import FoundFile, found_files, sharing_a_name
+from bot.commands.ingest_run import IngestRun, Piece
+from bot.commands.knowledge_door import KnowledgeDoor, UploadOptions, knowledge_door
 from bot.commands.printing import complain, say, say_json
+from bot.commands.upload_bars import ENDED, UploadBars
 from bot.settings import Settings
 from database.clock import Clock
-
-SUFFIXES = {".txt", ".md", ".markdown", ".html", ".htm", ".pdf", ".docx"}
-ENDED = {"ready", "failed"}
-UPLOADS_AT_ONCE = 4
-LOOKED_AT_ONCE = 20
-PAUSE_SECONDS = 0.25
+from services.document_kinds import DOCUMENT_SUFFIXES
 
 
-async def ingest(settings: Settings, clock: Clock, paths: Sequence[Path], business: str, *, as_json: bool) -> Exit:
+@dataclass(frozen=True, slots=True)
+class IngestRequest:
+    """What to take: files and folders, or with `retry` every document that has failed."""
+
+    paths: Sequence[Path]
+    business: str
+    options: UploadOptions
+    retry: bool = False
+    as_json: bool = False
+
+
+async def ingest(settings: Settings, clock: Clock, wanted: IngestRequest) -> Exit:
     """Hand over every file and follow it to its end; FAILED when any of them failed."""
-    files, skipped = found_files(paths)
-    if skipped:
-        complain(f"Left out {skipped} files of kinds that cannot be read.")
-    if not files:
-        raise CommandError(f"There is no file to read. In folders these are taken: {' '.join(sorted(SUFFIXES))}")
-    async with knowledge_door(settings, business, clock) as door:
-        documents = await _upload(door, files, quiet=as_json)
-        await _follow(door, documents, clock, quiet=as_json)
-    _report(documents, as_json=as_json)
+    files = _files(wanted)
+    async with knowledge_door(settings, wanted.business, clock) as door:
+        pieces = _uploads(door, files, wanted.options) if files else await _retries(door)
+        with UploadBars([piece.name for piece in pieces], shown=not wanted.as_json) as bars:
+            run = IngestRun(door, pieces, bars, clock)
+            try:
+                documents = await run.finish()
+            except asyncio.CancelledError:
+                bars.close()
+                _say_where_it_stands(run, door)
+                raise
+    _report(documents, as_json=wanted.as_json)
     return Exit.FAILED if any(document["status"] == "failed" for document in documents) else Exit.OK
 
 
-def found_files(paths: Iterable[Path]) -> tuple[list[Path], int]:
-    """The files to take, each once, and how many were left out. A named file is taken whatever its kind.
-
-    Folders are walked without following links; hidden entries are passed over. Raises CommandError for a path
-    that is not there.
-    """
-    found: dict[Path, None] = {}
-    skipped = 0
-    for path in paths:
-        if path.is_dir():
-            for file in _walk(path):
-                if file.suffix.lower() in SUFFIXES:
-                    found[file] = None
-                else:
-                    skipped += 1
-        elif path.is_file():
-            found[path] = None
-        else:
-            raise CommandError(f"There is no file or folder {path}")
-    return list(found), skipped
-
-
-def _walk(folder: Path) -> list[Path]:
-    files = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+def _files(wanted: IngestRequest) -> list[FoundFile]:
+    if wanted.retry:
+        if wanted.paths:
+            raise CommandError("--retry takes no PATH: it tries again what has failed.")
+        return []
+    if not wanted.paths:
+        raise CommandError("Name files or folders, or --retry.")
+    files, skipped = found_files(wanted.paths)
+    if skipped:
+        complain(f"Left out {skipped} files of kinds that cannot be read.")
+    if not files:
+        raise CommandError(
+            f"There is no file to read. In folders these are taken: {' '.join(sorted(DOCUMENT_SUFFIXES))}"
+        )
     return files
 
 
-async def _upload(door: KnowledgeDoor, files: Sequence[Path], *, quiet: bool) -> list[dict[str, Any]]:
-    room = asyncio.Semaphore(UPLOADS_AT_ONCE)
-    with tqdm(total=len(files), desc="Uploading", unit="file", disable=quiet) as bar:
-
-        async def one(file: Path) -> dict[str, Any]:
-            async with room:
-                try:
-                    document = await door.upload(file)
-                except OSError as error:
-                    document = _refused(file, f"The file cannot be read: {error.strerror}")
-                except CommandError as error:
-                    document = _refused(file, str(error))
-                bar.update()
-                return document
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(file)) for file in files]
-    return [task.result() for task in tasks]
+def _uploads(door: KnowledgeDoor, files: Sequence[FoundFile], options: UploadOptions) -> list[Piece]:
+    namesakes = dict(sharing_a_name(files))
+    return [
+        Piece(file.name, partial(_refuse, file, namesakes[file]))
+        if file in namesakes
+        else Piece(file.name, partial(door.upload, file.path, file.name, options))
+        for file in files
+    ]
 
 
-def _refused(file: Path, why: str) -> dict[str, Any]:
-    return {"id": None, "filename": file.name, "status": "failed", "progress": 0.0, "error_message": why}
+async def _refuse(file: FoundFile, earlier: FoundFile, _sent: Sent) -> dict[str, Any]:
+    raise CommandError(
+        f"{file.path} would be called as {earlier.path} is. Rename one, or name a folder above both instead."
+    )
 
 
-async def _follow(door: KnowledgeDoor, documents: list[dict[str, Any]], clock: Clock, *, quiet: bool) -> None:
-    """Ask for those that are not at their end, in their order, until all are; `documents` is kept up to date."""
-    with tqdm(total=len(documents), desc="Reading", unit="file", disable=quiet, bar_format=_BAR) as bar:
-        while True:
-            still = [index for index, document in enumerate(documents) if document["status"] not in ENDED]
-            bar.n = sum(1.0 if each["status"] in ENDED else float(each["progress"]) for each in documents)
-            bar.set_postfix_str(_where(documents))
-            if not still:
-                return
-            await clock.sleep(PAUSE_SECONDS)
-            for index in still[:LOOKED_AT_ONCE]:
-                documents[index] = await door.document(documents[index]["id"])
+async def _retries(door: KnowledgeDoor) -> list[Piece]:
+    async def again(document_id: str, _sent: Sent) -> dict[str, Any]:
+        return await door.retry(document_id)
+
+    return [Piece(each["filename"], partial(again, each["id"])) for each in await door.failed()]
 
 
-_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-
-
-def _where(documents: Iterable[dict[str, Any]]) -> str:
-    counts: dict[str, int] = {}
-    for document in documents:
-        counts[document["status"]] = counts.get(document["status"], 0) + 1
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+def _say_where_it_stands(run: IngestRun, door: KnowledgeDoor) -> None:
+    """For somebody who pressed Ctrl-C: nothing is lost, and what is still to be sent."""
+    ended = sum(1 for each in run.documents if each is not None and each["status"] in ENDED)
+    unsent = sum(1 for each in run.documents if each is None)
+    under_way = len(run.documents) - ended - unsent
+    complain(f"{ended} files are at their end, {under_way} under way: {door.afterwards}. {unsent} were not sent.")
 
 
 def _report(documents: Sequence[dict[str, Any]], *, as_json: bool) -> None:
@@ -118,7 +100,12 @@ def _report(documents: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         say_json({"documents": list(documents)})
         return
     for document in documents:
-        if document["status"] == "ready":
-            say(f"ready   {document['filename']} ({document['chunks_count']} pieces)")
-        else:
+        if document["status"] != "ready":
             say(f"failed  {document['filename']}: {document['error_message']}")
+            continue
+        held = document.get("held_version")
+        say(f"{'held  ' if held else 'ready '}  {document['filename']} ({document['chunks_count']} pieces)")
+        if document.get("warning"):
+            say(f"        {document['warning']}")
+    if not documents:
+        say("No document has failed.")

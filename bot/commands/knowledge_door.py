@@ -1,47 +1,136 @@
 """The knowledge as commands reach it: through the running server, or by owning the data directory for a moment."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from bot.commands.file_sender import Sent
 from bot.commands.owner_api import OwnerApi, owner_api
 from bot.settings import Settings
 from database.clock import Clock
 
 
-class KnowledgeDoor(Protocol):
-    """What `ingest` and `ask` do, in the API's own shapes."""
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """How files are taken: `hold` keeps their new versions back until somebody publishes them."""
 
-    async def upload(self, file: Path) -> dict[str, Any]:
-        """Hand over a file; its Document."""
+    hold: bool = False
+    tags: Sequence[str] = ()
+
+
+class KnowledgeDoor(Protocol):
+    """What `ingest`, `ask` and `eval` do, in the API's own shapes. Every call raises CommandError when it is refused.
+
+    `afterwards` says what becomes of files that are not at their end when the command stops.
+    """
+
+    afterwards: str
+
+    async def upload(self, file: Path, name: str, options: UploadOptions, sent: Sent) -> dict[str, Any]:
+        """Hand over a file, telling how much of it went; its Document."""
         ...
 
     async def document(self, document_id: str) -> dict[str, Any]:
         """How far a Document is."""
+        ...
+
+    def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
+        """Documents as they change; None when some may have changed unseen, first of all at the beginning.
+
+        Ends when it breaks off: call again.
+        """
+        ...
+
+    async def failed(self) -> list[dict[str, Any]]:
+        """Every Document that has failed."""
+        ...
+
+    async def retry(self, document_id: str) -> dict[str, Any]:
+        """Try a failed Document again; what it is now."""
+        ...
+
+    async def search(self, query: str, limit: int) -> list[dict[str, Any]]:
+        """The best passages, best first."""
         ...
 
     async def ask(self, question: str) -> dict[str, Any]:
         """An answer with its sources."""
         ...
 
+    async def last_evaluation(self, name: str) -> dict[str, Any] | None:
+        """The newest Evaluation of this name; None before the first."""
+        ...
+
+    async def keep_evaluation(self, name: str, questions: int, figures: Mapping[str, float | None]) -> None:
+        """Remember one."""
+        ...
+
 
 class ApiDoor:
     """Through the server that owns the data directory."""
 
+    afterwards = "the server reads them to their end"
+
     def __init__(self, api: OwnerApi, business: str) -> None:
         self._api = api
         self._path = f"/api/v1/businesses/{business}"
+        self._documents = f"{self._path}/documents"
 
-    async def upload(self, file: Path) -> dict[str, Any]:
-        """Hand over a file; its Document."""
-        answer = await self._api.upload(f"{self._path}/documents", file, file.name)
+    async def upload(self, file: Path, name: str, options: UploadOptions, sent: Sent) -> dict[str, Any]:
+        """Hand over a file, telling how much of it went; its Document."""
+        query = {"hold": "true"} if options.hold else {}
+        if options.tags:
+            query["tags"] = ",".join(options.tags)
+        answer = await self._api.upload(self._documents, file, name, query, sent)
         document: dict[str, Any] = answer["documents"][0]
         return document
 
     async def document(self, document_id: str) -> dict[str, Any]:
         """How far a Document is."""
-        return await self._api.get(f"{self._path}/documents/{document_id}")
+        return await self._api.get(f"{self._documents}/{document_id}")
+
+    async def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
+        """Documents as they change; None when some may have changed unseen."""
+        async with aclosing(self._api.events(f"{self._documents}/events")) as events:
+            async for event in events:
+                if event.is_heartbeat:
+                    yield None
+                elif event.name == "document":
+                    yield json.loads(event.text)
+
+    async def failed(self) -> list[dict[str, Any]]:
+        """Every Document that has failed."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self._api.get(self._documents, limit="100", cursor=cursor)
+            found += [each for each in page["documents"] if each["status"] == "failed"]
+            cursor = page["next_cursor"]
+        return found
+
+    async def retry(self, document_id: str) -> dict[str, Any]:
+        """Try a failed Document again; what it is now."""
+        return await self._api.post(f"{self._documents}/{document_id}/retry", {})
+
+    async def search(self, query: str, limit: int) -> list[dict[str, Any]]:
+        """The best passages, best first."""
+        found: list[dict[str, Any]] = (await self._api.post(f"{self._path}/search", {"query": query, "limit": limit}))[
+            "passages"
+        ]
+        return found
+
+    async def last_evaluation(self, name: str) -> dict[str, Any] | None:
+        """The newest Evaluation of this name."""
+        runs = (await self._api.get(f"{self._path}/evaluations", name=name, limit="1"))["evaluations"]
+        return runs[0] if runs else None
+
+    async def keep_evaluation(self, name: str, questions: int, figures: Mapping[str, float | None]) -> None:
+        """Remember one."""
+        body = {"name": name, "questions": questions, "figures": dict(figures)}
+        await self._api.post(f"{self._path}/evaluations", body)
 
     async def ask(self, question: str) -> dict[str, Any]:
         """An answer with its sources."""

@@ -2,43 +2,104 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.api.schemas import AnswerOut, DocumentOut
+from bot.api.evaluations import EvaluationOut
+from bot.api.schemas import AnswerOut, DocumentOut, PassageOut
 from bot.commands.failures import CommandError
+from bot.commands.file_sender import Sent, SentFile
+from bot.commands.knowledge_door import UploadOptions
 from bot.data_directory import DATABASE_FILES, owned_directory
 from bot.knowledge import RunningKnowledge, running_knowledge
 from bot.settings import Settings
 from database.businesses import DEFAULT, business_by_slug, ensure_default
 from database.clock import Clock
 from database.engine import Database, DatabaseOptions
+from database.evaluations import evaluations_page, keep_evaluation
 from database.metrics import Metrics
-from database.records import Business
+from database.records import Business, Document, DocumentStatus
+from services.version_errors import VersionError
 
 PIECE_BYTES = 1024 * 1024
+PAGE = 100
 
 
 class OwnDoor:
     """The knowledge of one business, in the API's own shapes."""
 
-    def __init__(self, knowledge: RunningKnowledge, business: Business) -> None:
+    afterwards = "the next start goes on with them"
+
+    def __init__(self, knowledge: RunningKnowledge, business: Business, clock: Clock) -> None:
+        self._clock = clock
         self._knowledge = knowledge
+        self._ingestion = knowledge.ingestion
         self._business_id = business.id
 
-    async def upload(self, file: Path) -> dict[str, Any]:
-        """Hand over a file; its Document."""
-        document = await self._knowledge.ingestion.accept(self._business_id, file.name, _pieces(file))
-        return DocumentOut.of(document).model_dump(mode="json")
+    async def upload(self, file: Path, name: str, options: UploadOptions, sent: Sent) -> dict[str, Any]:
+        """Hand over a file, telling how much of it went; its Document."""
+        try:
+            document = await self._ingestion.accept(
+                self._business_id, name, _pieces(file, sent), tags=tuple(options.tags), hold=options.hold
+            )
+        except sqlite3.DatabaseError as error:
+            raise CommandError(f"A database cannot be used: {error}") from error
+        return _shown(document)
 
     async def document(self, document_id: str) -> dict[str, Any]:
         """How far a Document is."""
-        document = await self._knowledge.ingestion.get(self._business_id, document_id)
+        document = await self._ingestion.get(self._business_id, document_id)
         if document is None:
             raise CommandError("The document was deleted meanwhile.")
-        return DocumentOut.of(document).model_dump(mode="json")
+        return _shown(document)
+
+    async def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
+        """Documents as they change; None at the beginning."""
+        async with self._ingestion.news.listening(self._business_id) as listener:
+            yield None
+            while True:
+                for document_id in await listener.changed():
+                    document = await self._ingestion.get(self._business_id, document_id)
+                    if document is not None:
+                        yield _shown(document)
+
+    async def failed(self) -> list[dict[str, Any]]:
+        """Every Document that has failed."""
+        found: list[Document] = []
+        cursor: str | None = None
+        while True:
+            page, cursor = await self._ingestion.list(self._business_id, PAGE, cursor)
+            found += [each for each in page if each.status is DocumentStatus.FAILED]
+            if cursor is None:
+                return [_shown(each) for each in found]
+
+    async def retry(self, document_id: str) -> dict[str, Any]:
+        """Try a failed Document again; what it is now."""
+        try:
+            document = await self._ingestion.retry(self._business_id, document_id)
+        except VersionError as error:
+            raise CommandError(str(error)) from error
+        if document is None:
+            raise CommandError("The document was deleted meanwhile.")
+        return _shown(document)
+
+    async def search(self, query: str, limit: int) -> list[dict[str, Any]]:
+        """The best passages, best first."""
+        passages = await self._knowledge.index.search(self._business_id, query, limit=limit)
+        return [PassageOut.of(passage).model_dump(mode="json") for passage in passages]
+
+    async def last_evaluation(self, name: str) -> dict[str, Any] | None:
+        """The newest Evaluation of this name."""
+        runs = await self._knowledge.database.read(evaluations_page(self._business_id, 1, name))
+        return EvaluationOut.of(runs[0]).model_dump(mode="json") if runs else None
+
+    async def keep_evaluation(self, name: str, questions: int, figures: Mapping[str, float | None]) -> None:
+        """Remember one."""
+        kept = keep_evaluation(self._business_id, name, questions, figures, self._clock.now())
+        await self._knowledge.database.write(kept)
 
     async def ask(self, question: str) -> dict[str, Any]:
         """An answer with its sources."""
@@ -58,7 +119,7 @@ async def own_knowledge(settings: Settings, business: str, clock: Clock) -> Asyn
         async with Database.open(directory.path / DATABASE_FILES["chat"], options, metrics) as chat:
             owner = await _business(chat, business, settings.whatsapp_phone_number_id, clock)
             async with running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat) as knowledge:
-                yield OwnDoor(knowledge, owner)
+                yield OwnDoor(knowledge, owner, clock)
 
 
 async def _business(chat: Database, slug: str, number_id: str, clock: Clock) -> Business:
@@ -70,8 +131,12 @@ async def _business(chat: Database, slug: str, number_id: str, clock: Clock) -> 
     return found
 
 
-async def _pieces(file: Path) -> AsyncIterator[bytes]:
-    source = await asyncio.to_thread(file.open, "rb")
+async def _pieces(file: Path, sent: Sent) -> AsyncIterator[bytes]:
+    source = await asyncio.to_thread(SentFile, file, sent)
     with source:
         while piece := await asyncio.to_thread(source.read, PIECE_BYTES):
             yield piece
+
+
+def _shown(document: Document) -> dict[str, Any]:
+    return DocumentOut.of(document).model_dump(mode="json")

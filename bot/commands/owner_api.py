@@ -1,6 +1,8 @@
 """The running server's API, as commands use it: found through run.json in the data directory."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -8,13 +10,19 @@ from typing import Any
 
 import aiohttp
 
+from bot.commands.event_stream import ServerEvent, server_events
 from bot.commands.failures import CommandError
+from bot.commands.file_sender import Sent, SentFile
 from bot.data_directory import Owner, find_owner
 from database.clock import Clock
 
 PAUSE_SECONDS = 0.2
 TRIES = 20
 TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=300)
+# of a stream of events: several heartbeats
+SILENCE = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
+LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+LONGEST_PAUSE_SECONDS = 60.0
 
 
 class OwnerApi:
@@ -41,16 +49,29 @@ class OwnerApi:
             raise CommandError(f"The running server does not answer: {error}") from error
         return content
 
-    async def upload(self, path: str, file: Path, name: str) -> dict[str, Any]:
+    async def upload(self, path: str, file: Path, name: str, query: Mapping[str, str], sent: Sent) -> dict[str, Any]:
         """POST a file as the `files` part of a form, streamed; the answer's JSON object."""
         for _ in range(TRIES):
-            with file.open("rb") as content:
-                form = aiohttp.FormData()
+            with await asyncio.to_thread(SentFile, file, sent) as content:
+                # quoted, a name with a blank would arrive with a %20
+                form = aiohttp.FormData(quote_fields=False)
                 form.add_field("files", content, filename=name, content_type="application/octet-stream")
-                found = await self._once("POST", path, data=form)
+                found = await self._once("POST", path, data=form, params=query)
             if found is not None:
                 return found
         raise CommandError("The server refuses any more requests for now.")
+
+    async def events(self, path: str) -> AsyncGenerator[ServerEvent, None]:
+        """Server-sent events, after a heartbeat of our own once the server listens; ends when they break off."""
+        try:
+            async with self._session.get(path, allow_redirects=False, timeout=SILENCE) as response:
+                if response.status != HTTPStatus.OK:
+                    return
+                yield ServerEvent("", "")
+                async for event in server_events(response.content):
+                    yield event
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return
 
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         for _ in range(TRIES):
@@ -63,8 +84,8 @@ class OwnerApi:
         """The answer; None after the pause that the server asked for."""
         try:
             async with self._session.request(method, path, allow_redirects=False, **arguments) as response:
-                if response.status == HTTPStatus.TOO_MANY_REQUESTS:
-                    await self._clock.sleep(float(response.headers.get("Retry-After", "1")))
+                if response.status in LATER:
+                    await self._clock.sleep(_pause_seconds(response.headers.get("Retry-After", "")))
                     return None
                 content: dict[str, Any] = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -72,6 +93,15 @@ class OwnerApi:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise CommandError(f"The server refused: {content.get('detail', response.status)}")
         return content
+
+
+def _pause_seconds(retry_after: str) -> float:
+    """What the server asks for (RFC 9110, 10.2.3: seconds or a date), within reason; a second for a date."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        return 1.0
+    return min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS) if math.isfinite(seconds) else 1.0
 
 
 @asynccontextmanager

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from bot.command_line import main
-from bot.commands.failures import CommandError
-from bot.commands.ingest import found_files
 from bot.data_directory import owned_directory
 from bot.settings import Settings
+from database.clock import SystemClock
 from database.records import Passage, new_id
-from tests.fakes.api_desk import ADMIN, api_desk
+from tests.fakes.api_desk import ADMIN
+from tests.fakes.document_desk import document_desk
 from tests.fakes.owner_process import owner_process
 
 pytestmark = pytest.mark.blocking_allowed  # the tests wait for processes
@@ -171,11 +171,12 @@ async def test_an_owner_without_an_api_is_said(tmp_path):
 
 
 @pytest.fixture
-async def served(tmp_path, chat, clock, metrics):
+async def served(tmp_path, chat, knowledge, metrics):
     """A running server that owns ./data and knows the token of its run.json."""
+    clock = SystemClock()
     async with owned_directory(tmp_path / "data", clock=clock, wait_seconds=0) as directory:
         tokens = {"admin": ADMIN, "owner": directory.token}
-        async with api_desk(chat, clock, metrics, tokens=tokens) as desk:
+        async with document_desk(chat, knowledge, clock, metrics, tmp_path / "uploads", tokens=tokens) as desk:
             await directory.announce("127.0.0.1", desk.client.port or 0, clock.now())
             yield desk
 
@@ -188,24 +189,6 @@ async def test_ask_goes_through_the_running_server(tmp_path, served):
     assert served.knowledge.asked == [(served.business.id, "When do you open?")]
     _, out, _ = await concierge(tmp_path, "ask", "--json", "When do you open?")
     assert json.loads(out)["answered"] is True
-
-
-async def test_ingest_follows_every_file_to_its_end(tmp_path, served):
-    """Folders are walked, a bar is shown, a bad file makes the exit code 1 and does not stop the others."""
-    served.knowledge.quick = True
-    folder = tmp_path / "knowledge"
-    (folder / "deep").mkdir(parents=True)
-    (folder / "a.txt").write_text("first")
-    (folder / "deep" / "b.md").write_text("bad")
-    (folder / "deep" / "image.png").write_text("no")
-    code, out, err = await concierge(tmp_path, "ingest", "knowledge")
-    assert code == 1
-    assert out.splitlines() == ["ready   a.txt (2 pieces)", "failed  b.md: The file is bad."]
-    assert "Left out 1 files" in err
-    assert "100%" in err
-    code, out, err = await concierge(tmp_path, "ingest", "--json", "knowledge/a.txt")
-    assert (code, err) == (0, "")
-    assert json.loads(out)["documents"][0]["status"] == "ready"
 
 
 async def test_an_unknown_business_is_a_sentence(tmp_path, served):
@@ -221,15 +204,3 @@ async def test_doctor_asks_the_running_server(tmp_path, served):
     server = json.loads(out)["server"]
     assert (server["running"], server["pid"]) == (True, os.getpid())
     assert server["ready"]["status"] == "ok"
-
-
-def test_what_ingest_takes(tmp_path):
-    """A named file whatever its kind; in folders the kinds that can be read, nothing hidden, each once."""
-    for name in ("a.TXT", "b.bin", ".hidden.txt", "sub/c.pdf", ".git/d.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    files, skipped = found_files([tmp_path, tmp_path / "b.bin", tmp_path / "a.TXT"])
-    assert [file.relative_to(tmp_path).as_posix() for file in files] == ["a.TXT", "sub/c.pdf", "b.bin"]
-    assert skipped == 1
-    with pytest.raises(CommandError, match="nowhere"):
-        found_files([tmp_path / "nowhere"])
