@@ -35,7 +35,13 @@ def replace_chunk(old: Chunk, new: Sequence[tuple[Chunk, bytes]], embedder: str,
             return False
         await insert_chunks(transaction, [chunk for chunk, _ in new])
         await insert_vectors(transaction, embedder, [ChunkVector(chunk.id, vector) for chunk, vector in new])
-        if not new:
+        if new:
+            # One that is to take over, or has, does not know the new chunk: it looks at the version once more.
+            await transaction.run(
+                "UPDATE versions SET embedder = :embedder, embedded_too = NULL WHERE id = :id",
+                {"id": old.version_id, "embedder": embedder},
+            )
+        else:
             await _count_down(transaction, old, now)
         await count_change(transaction, old.business_id)
         return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from database.document_versions import switch
 from database.documents import OPEN, count_change
+from database.index_state import EmbedderChangedError, still_serves
 from database.records import DocumentStatus
 from database.transaction import Transaction, Unit
 
@@ -180,10 +181,13 @@ def end_parsing(task: DocumentTask, reading: Reading, progress: float, now: int)
 def complete_all(completions: Sequence[Completion], embedder: str, now: int) -> Unit[set[str]]:
     """End the work on versions: live from this commit on, all of each, or held where its owner wants to look first.
 
-    The ids of those that were not over before.
+    The ids of those that were not over before. Raises EmbedderChangedError, and nothing is changed, when another
+    embedder's vectors answer by now.
     """
 
     async def unit(transaction: Transaction) -> set[str]:
+        if not await still_serves(transaction, embedder):
+            raise EmbedderChangedError(embedder)
         done: set[str] = set()
         changed: set[str] = set()
         for each in completions:

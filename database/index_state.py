@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from database.transaction import Transaction, Unit
 
 
+class EmbedderChangedError(Exception):
+    """Vectors are of an embedder that does not answer any more: to be made again, by the one that does."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexRow:
     """`installation` names us on a Chroma server that others use, too."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.knowledge_ports import Embedder
+from vectorstore.serving_embedder import current
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,13 @@ class ChunkEmbedding:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._warm = False
+        self._warm: set[str] = set()
+
+    def now(self) -> "ChunkEmbedding":
+        """The same by the one embedder that answers at this moment: another one may take over at any time."""
+        fixed = ChunkEmbedding(current(self._embedder))
+        fixed._warm = self._warm
+        return fixed
 
     @property
     def name(self) -> str:
@@ -32,10 +39,10 @@ class ChunkEmbedding:
 
     async def embed(self, texts: Sequence[str]) -> list[bytes | None]:
         """A stored embedding a text (float32, little endian), None for a text that the embedder cannot take."""
-        if not self._warm:
+        if self.name not in self._warm:
             # A model that is loading says nothing about the texts.
             await self._embedder.embed([PROBE])
-            self._warm = True
+            self._warm.add(self.name)
         places: dict[str, int] = {}
         for text in texts:
             places.setdefault(text, len(places))

@@ -16,6 +16,7 @@ from database.chunks import embedded_text, vectors_of
 from database.clock import Clock
 from database.document_chunks import ChunkVector, OpenChunk, count_of, open_chunks, store_vectors
 from database.document_work import Completion, DocumentTask, Step, complete_all, count_attempts, move_all, release_all
+from database.index_state import EmbedderChangedError
 from database.metrics import Metrics
 from database.records import Chunk, DocumentStatus
 from services.chunk_embedding import ChunkEmbedding
@@ -36,9 +37,10 @@ _SLICES_AHEAD = 2
 
 @dataclass(slots=True)
 class _Slice:
-    """Chunks of one business with the embeddings of those that have one, by version."""
+    """Chunks of one business with the embeddings of those that have one, by version; all of one embedder."""
 
     business_id: str
+    embedder: str
     parts: list[tuple[VersionProgress, list[Chunk]]]
     vectors: dict[str, bytes]
 
@@ -114,10 +116,15 @@ class DocumentIndexing:
 
     async def _embed(self, taken: list[VersionProgress]) -> _Slice:
         await self._count_attempts(taken)
+        embedding = self._embedding.now()
+        for progress in taken:
+            if progress.embedder not in {"", embedding.name}:
+                raise EmbedderChangedError(embedding.name)
+            progress.embedder = embedding.name
         after = {progress.task.version_id: progress.after for progress in taken}
-        rows = await self._database.read(open_chunks(after, self._embedding.name, SLICE_CHUNKS))
+        rows = await self._database.read(open_chunks(after, embedding.name, SLICE_CHUNKS))
         parts = self._give_out(taken, rows)
-        filled = _Slice(taken[0].task.business_id, parts, await self._vectors(rows))
+        filled = _Slice(taken[0].task.business_id, embedding.name, parts, await self._vectors(embedding, rows))
         await self._store(filled, {row.chunk.id for row in rows if row.donor == row.chunk.id})
         return filled
 
@@ -147,14 +154,14 @@ class DocumentIndexing:
                 self._filled.set()
         return [(progress, mine) for progress, mine in parts if mine or progress.given_out]
 
-    async def _vectors(self, rows: Sequence[OpenChunk]) -> dict[str, bytes]:
+    async def _vectors(self, embedding: ChunkEmbedding, rows: Sequence[OpenChunk]) -> dict[str, bytes]:
         """Embeddings by chunk: those that are there already for the same text, and new ones."""
         donors = sorted({row.donor for row in rows if row.donor})
-        given = dict(await self._database.read(vectors_of(self._embedding.name, donors))) if donors else {}
+        given = dict(await self._database.read(vectors_of(embedding.name, donors))) if donors else {}
         found = {row.chunk.id: given[row.donor] for row in rows if row.donor in given}
         new = [row.chunk for row in rows if row.chunk.id not in found]
         if new:
-            vectors = await self._embedding.embed([embedded_text(chunk.heading, chunk.text) for chunk in new])
+            vectors = await embedding.embed([embedded_text(chunk.heading, chunk.text) for chunk in new])
             found |= {chunk.id: vector for chunk, vector in zip(new, vectors, strict=True) if vector is not None}
         return found
 
@@ -169,7 +176,7 @@ class DocumentIndexing:
             sum(chunk.id not in filled.vectors for _, chunks in filled.parts for chunk in chunks)
         )
         steps = [self._step(progress) for progress, _ in filled.parts]
-        unit = store_vectors(steps, self._embedding.name, vectors, self._clock.now())
+        unit = store_vectors(steps, filled.embedder, vectors, self._clock.now())
         await self._go_on(filled, await self._database.write(unit))
         for progress, _ in filled.parts:
             if progress.embedded == progress.total:
@@ -194,7 +201,8 @@ class DocumentIndexing:
             "index lock taken for business %s: %d chunks of %d documents",
             *(filled.business_id, len(chunks), len(filled.parts)),
         )
-        await self._index.add(chunks, _matrix([filled.vectors[chunk.id] for chunk in chunks]))
+        matrix = _matrix([filled.vectors[chunk.id] for chunk in chunks])
+        await self._index.add(chunks, matrix, embedder=filled.embedder)
         logger.info("index: %d chunks added in %.2f s", len(chunks), self._clock.monotonic() - began)
         for progress, mine in filled.parts:
             progress.indexed += len(mine)
@@ -209,7 +217,7 @@ class DocumentIndexing:
         if not ready:
             return
         completions = [Completion(progress.task, progress.total, progress.missing) for progress in ready]
-        done = await self._database.write(complete_all(completions, self._embedding.name, self._clock.now()))
+        done = await self._database.write(complete_all(completions, filled.embedder, self._clock.now()))
         now = self._clock.monotonic()
         for progress in ready:
             over = None if progress.task.document_id in done else DocumentOverError()

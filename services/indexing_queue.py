@@ -16,8 +16,8 @@ SLICE_DOCUMENTS = 64
 class VersionProgress:
     """How far a version is: `after` is the last ordinal that was given out; the rest counts chunks.
 
-    `counted` tells that knowledge.db knows of the beginning. `over` ends it: what is still in flight of it is not
-    looked at any more.
+    `embedder` is who embeds all of it. `counted` tells that knowledge.db knows of the beginning. `over` ends it: what
+    is still in flight of it is not looked at any more.
     """
 
     task: DocumentTask
@@ -28,6 +28,7 @@ class VersionProgress:
     indexed: int = 0
     missing: int = 0
     embedded_at: float = 0.0
+    embedder: str = ""
     counted: bool = False
     over: bool = False
 

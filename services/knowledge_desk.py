@@ -25,6 +25,7 @@ from database.records import Chunk, Document, Passage, new_id
 from services.ingestion import Ingestion, to_the_end
 from services.knowledge_ports import Embedder, SearchIndex
 from services.whatsapp.media import MediaFile
+from vectorstore.serving_embedder import current
 
 _MEGABYTE = 1024 * 1024
 _MOST_OPEN = 20
@@ -144,12 +145,13 @@ class KnowledgeDesk:
     async def _correct(self, old: Chunk, text: str) -> bool:
         """Put a chunk with this text in the place of another, none for ""; False when that one is gone already."""
         new = [replace(old, id=new_id(), text=text)] if text else []
-        vectors = await self._embedder.embed([embedded_text(each.heading, each.text) for each in new]) if new else None
+        embedder = current(self._embedder)
+        vectors = await embedder.embed([embedded_text(each.heading, each.text) for each in new]) if new else None
         stored = [] if vectors is None else [(new[0], vectors[0].astype("<f4").tobytes())]
-        if not await self._knowledge.write(replace_chunk(old, stored, self._embedder.name, self._clock.now())):
+        if not await self._knowledge.write(replace_chunk(old, stored, embedder.name, self._clock.now())):
             return False
         if vectors is not None:
-            await self._index.add(new, vectors)
+            await self._index.add(new, vectors, embedder=embedder.name)
         await self._index.remove(old.business_id, [old.id])
         return True
 

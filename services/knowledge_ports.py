@@ -27,8 +27,11 @@ class Embedder(Protocol):
 class SearchIndex(Protocol):
     """What finds chunks. Both calls may be repeated: the second time changes nothing."""
 
-    async def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> Any:
-        """Take chunks in. They are found only once their document's version is live."""
+    async def add(self, chunks: Sequence[Chunk], vectors: Vectors, *, embedder: str | None = None) -> Any:
+        """Take chunks in. They are found only once their document's version is live.
+
+        `embedder` names who made the vectors; None is who answers now.
+        """
         ...
 
     async def remove(self, business_id: str, chunk_ids: Sequence[str]) -> Any:

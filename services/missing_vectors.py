@@ -42,24 +42,25 @@ class MissingVectors:
         return healed
 
     async def _heal(self, document: Incomplete) -> int:
-        healed, after, name = 0, -1, self._embedding.name
+        embedding = self._embedding.now()
+        healed, after, name = 0, -1, embedding.name
         while chunks := await self._database.read(
             chunks_without_vector(document.version_id, name, after, _SLICE_CHUNKS)
         ):
             after = chunks[-1].ordinal
-            healed += await self._embed(document, chunks)
+            healed += await self._embed(document, chunks, embedding)
         missing = await self._database.write(recount_missing(document, name))
         if healed:
             logger.info("document %s: %d chunks are healed, %d left", document.document_id, healed, missing)
             self._news.tell(document.business_id, [document.document_id])
         return healed
 
-    async def _embed(self, document: Incomplete, chunks: list[Chunk]) -> int:
-        found = await self._embedding.embed([embedded_text(chunk.heading, chunk.text) for chunk in chunks])
+    async def _embed(self, document: Incomplete, chunks: list[Chunk], embedding: ChunkEmbedding) -> int:
+        found = await embedding.embed([embedded_text(chunk.heading, chunk.text) for chunk in chunks])
         healed = [(chunk, vector) for chunk, vector in zip(chunks, found, strict=True) if vector is not None]
         vectors = [ChunkVector(chunk.id, vector) for chunk, vector in healed]
-        if not healed or not await self._database.write(heal_chunks(document, self._embedding.name, vectors)):
+        if not healed or not await self._database.write(heal_chunks(document, embedding.name, vectors)):
             return 0
         matrix: Vectors = np.frombuffer(b"".join(vector for _, vector in healed), "<f4").reshape(len(healed), -1)
-        await self._index.add([chunk for chunk, _ in healed], matrix)
+        await self._index.add([chunk for chunk, _ in healed], matrix, embedder=embedding.name)
         return len(healed)

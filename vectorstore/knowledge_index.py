@@ -126,8 +126,11 @@ class KnowledgeIndex:
             self._healer.look()
         return await self._passages.of(question, found)
 
-    async def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Take chunks in, whose rows and embeddings are in knowledge.db; a leg that is away is repaired later."""
+    async def add(self, chunks: Sequence[Chunk], vectors: Vectors, *, embedder: str | None = None) -> None:
+        """Take chunks in, whose rows and embeddings are in knowledge.db; a leg that is away is repaired later.
+
+        `embedder` names who made the vectors; None is who answers now.
+        """
         try:
             await self._words.catch_up()
         except LexicalError as error:
@@ -137,7 +140,7 @@ class KnowledgeIndex:
             for business_id in sorted({chunk.business_id for chunk in chunks}):
                 rows = [row for row, chunk in enumerate(chunks) if chunk.business_id == business_id]
                 ids = [chunks[row].id for row in rows]
-                await self._vectors.add(Collection(business_id, self._embedder.name), ids, vectors[rows])
+                await self._vectors.add(Collection(business_id, embedder or self._embedder.name), ids, vectors[rows])
         except VectorStoreError as error:
             logger.warning("%d vectors will be indexed later: %s", len(chunks), error)
             self._healer.look()

@@ -6,6 +6,11 @@ from vectorstore.embedders import Embedder
 from vectorstore.frames import Vectors
 
 
+def current(embedder: Embedder) -> Embedder:
+    """The one that answers at this moment: for work whose vectors and names must be of one embedder."""
+    return embedder.current if isinstance(embedder, ServingEmbedder) else embedder
+
+
 class ServingEmbedder:
     """An Embedder. `current` changes once at a switch: who needs a vector and a name that fit together takes it once.
 

@@ -45,7 +45,7 @@ class MemoryIndex:
         self.gate.set()
         self.called = asyncio.Event()
 
-    async def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    async def add(self, chunks: Sequence[Chunk], vectors: Vectors, *, embedder: str | None = None) -> None:
         self.called.set()
         await self.gate.wait()
         self._fail_perhaps()

@@ -55,10 +55,10 @@ class Door:
         self.reached = asyncio.Event()
         self.opened = asyncio.Event()
 
-    async def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    async def add(self, chunks: Sequence[Chunk], vectors: Vectors, *, embedder: str | None = None) -> None:
         self.reached.set()
         await self.opened.wait()
-        await self._index.add(chunks, vectors)
+        await self._index.add(chunks, vectors, embedder=embedder)
 
     async def remove(self, business_id: str, chunk_ids: Sequence[str]) -> None:
         await self._index.remove(business_id, chunk_ids)
