@@ -1,6 +1,5 @@
 """Wires the knowledge: its databases, the vector store, the embedder, the search, ingestion, and the agents on top."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -10,11 +9,11 @@ from pathlib import Path
 from agents.ports import LanguageModel
 from bot.customer_agents import CustomerAgents, open_customer_agents
 from bot.data_directory import DATABASE_FILES
-from bot.health import Check, Component, State
+from bot.health import Check
+from bot.knowledge_index import open_index
 from bot.settings import Settings
 from database.clock import Clock
 from database.engine import Database, DatabaseOptions
-from database.lexical import LexicalIndex
 from database.metrics import Metrics
 from services.document_files import DocumentFiles
 from services.document_parser import DocumentParser, ParserLimits
@@ -22,14 +21,10 @@ from services.document_pipeline import Knowledge
 from services.ingestion import Ingestion, IngestionOptions
 from vectorstore.chroma_manager import ChromaManager
 from vectorstore.embedders import Embedder
-from vectorstore.index_healer import IndexHealer
 from vectorstore.knowledge_index import KnowledgeIndex
-from vectorstore.openai_embedder import OpenAIEmbedder, OpenAIEmbedderOptions
-from vectorstore.remembering_embedder import RememberingEmbedder
-from vectorstore.wordllama_embedder import WordLlamaEmbedder
+from vectorstore.reindexing import Reindexing
 
 UPLOADS = "uploads"
-CHROMA = "chroma"
 MEGABYTE = 1024 * 1024
 DRAIN_SECONDS = 10.0
 
@@ -45,6 +40,7 @@ class RunningKnowledge:
     agents: CustomerAgents
     check: Check
     vectors: ChromaManager
+    reindexing: Reindexing
 
 
 @asynccontextmanager
@@ -63,56 +59,19 @@ async def running_knowledge(
     `chat` is the directory's concierge.db, open. `model` None means: as the settings say.
     """
     async with AsyncExitStack() as stack:
-        # the child process starts while everything else opens
-        vectors = await stack.enter_async_context(
-            ChromaManager.open(directory / CHROMA, metrics, clock=clock, dice=dice)
-        )
         database = await stack.enter_async_context(_open_database(directory, settings, metrics))
-        words = await stack.enter_async_context(
-            LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics)
-        )
-        embedder = _embedder(stack, settings, clock, dice, metrics)
-        healer = await stack.enter_async_context(
-            IndexHealer.running(database, words, vectors, embedder, clock=clock, dice=dice)
-        )
-        questions = RememberingEmbedder(embedder, metrics, entries=settings.concierge_embedding_cache_entries)
-        index = KnowledgeIndex(database, words, vectors, questions, healer, metrics)
+        found = await open_index(stack, directory, settings, database, clock, dice, metrics)
+        index, embedder = found.index, found.serving
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
-        agents = await open_customer_agents(stack, settings, index, embedder, chat, clock, dice, metrics, model)
-        _load_ahead(stack, embedder)
-        yield RunningKnowledge(database, index, ingestion, embedder, agents, _check(index), vectors)
+        agents = await open_customer_agents(stack, settings, index, embedder.current, chat, clock, dice, metrics, model)
+        yield RunningKnowledge(
+            database, index, ingestion, embedder, agents, found.check, found.vectors, found.reindexing
+        )
 
 
 def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:
     options = DatabaseOptions("knowledge", busy_timeout_seconds=settings.concierge_busy_timeout_seconds, mmap_mb=256)
     return Database.open(directory / DATABASE_FILES["knowledge"], options, metrics)
-
-
-def _embedder(
-    stack: AsyncExitStack, settings: Settings, clock: Clock, dice: random.Random, metrics: Metrics
-) -> Embedder:
-    if settings.concierge_embedder == "wordllama":
-        local = WordLlamaEmbedder()
-        stack.callback(local.close)
-        return local
-    options = OpenAIEmbedderOptions(
-        api_key=settings.openai_api_key.get_secret_value(),
-        model=settings.concierge_embedding_model,
-        base_url=settings.openai_base_url or None,
-        timeout_seconds=settings.concierge_model_timeout_seconds,
-        retries=settings.concierge_model_retries,
-        price_usd=settings.concierge_model_prices.get(settings.concierge_embedding_model, (0.0, 0.0))[0],
-    )
-    remote = OpenAIEmbedder(options, metrics, clock=clock, dice=dice)
-    stack.push_async_callback(remote.close)
-    return remote
-
-
-def _load_ahead(stack: AsyncExitStack, embedder: Embedder) -> None:
-    """So that the first customer does not wait for it; nobody waits for it at the start either."""
-    if isinstance(embedder, WordLlamaEmbedder):
-        loading = asyncio.create_task(embedder.load(), name="load the embedder")
-        stack.push_async_callback(asyncio.wait, {loading})
 
 
 async def _ingestion(
@@ -150,14 +109,3 @@ async def _ingestion(
     await ingestion.start()
     stack.push_async_callback(ingestion.drain, DRAIN_SECONDS)
     return ingestion
-
-
-def _check(index: KnowledgeIndex) -> Check:
-    async def check() -> Component:
-        state = index.state()
-        facts = {"vectors": state.vectors, "words": state.words}
-        if state.degraded is None:
-            return Component(State.OK, facts)
-        return Component(State.DEGRADED, {**facts, "problem": state.degraded})
-
-    return check

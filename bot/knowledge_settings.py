@@ -7,12 +7,13 @@ from pydantic import Field
 from bot.backup_settings import BackupSettings
 from bot.gap_settings import GapSettings
 from bot.index_settings import IndexSettings
+from bot.web_settings import WebSettings
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class KnowledgeSettings(BackupSettings, GapSettings, IndexSettings):
+class KnowledgeSettings(BackupSettings, GapSettings, IndexSettings, WebSettings):
     """What `Settings` takes in: a field is its variable in lower case."""
 
     concierge_max_upload_mb: Count = 100

@@ -75,7 +75,7 @@ class Settings(KnowledgeSettings):
     concierge_transcription_model: str = ""
     concierge_chat_model: str = "gpt-4.1-mini"
     concierge_embedding_model: str = "text-embedding-3-small"
-    concierge_embedder: Literal["wordllama", "openai"] = "wordllama"
+    concierge_embedder: Literal["wordllama", "openai", "minilm"] = "wordllama"
     concierge_model_timeout_seconds: Seconds = 20.0
     concierge_model_retries: int = Field(default=2, ge=0, le=10)
     concierge_model_concurrency: Count = 16

@@ -18,18 +18,23 @@ logger = logging.getLogger(__name__)
 # A unit of so many rows keeps the writer for a few milliseconds.
 SLICE = 64
 PLAIN = "Hello"
+# an embedder that has seen nothing
+NOBODY = ""
 
 Stored = Callable[[Sequence[Chunk], Vectors], Awaitable[None]]
 
 
-async def embed_anew(knowledge: Database, embedder: Embedder, version_id: str, stored: Stored | None = None) -> int:
+async def embed_anew(
+    knowledge: Database, embedder: Embedder, version_id: str, stored: Stored | None = None, *, again: bool = False
+) -> int:
     """Embed a version, as far as this embedder has not seen it: what was cut off goes on where it was.
 
-    `stored` is told of each slice. How many chunks it cannot embed; raises EmbeddingError when it embeds nothing at
-    all, and what is done by then stays.
+    `again`: also what it has seen. `stored` is told of each slice. How many chunks it cannot embed; raises
+    EmbeddingError when it embeds nothing at all, and what is done by then stays.
     """
     after, lacking = -1, 0
-    while chunks := await knowledge.read(chunks_without_vector(version_id, embedder.name, after, SLICE)):
+    seen_by = NOBODY if again else embedder.name
+    while chunks := await knowledge.read(chunks_without_vector(version_id, seen_by, after, SLICE)):
         good, vectors = await embed_what_can_be(embedder, chunks)
         await knowledge.write(add_live_vectors(embedder.name, chunk_vectors(good, vectors)))
         if stored is not None:

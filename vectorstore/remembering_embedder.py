@@ -22,7 +22,8 @@ class RememberingEmbedder:
     def __init__(self, embedder: Embedder, metrics: Metrics, *, entries: int) -> None:
         self._embedder = embedder
         self._entries = entries
-        self._kept: OrderedDict[str, Vectors] = OrderedDict()
+        # by the embedder's name, too: it may be another one from one moment to the next
+        self._kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
         self._hits = metrics.embedding_cache.labels("hit")
         self._misses = metrics.embedding_cache.labels("miss")
 
@@ -35,17 +36,18 @@ class RememberingEmbedder:
         """As Embedder.embed."""
         if not self._entries or not texts or len(texts) > MOST_QUESTIONS:
             return await self._embedder.embed(texts)
-        known = {text: self._kept[text] for text in texts if text in self._kept}
+        name = self._embedder.name
+        known = {text: self._kept[name, text] for text in texts if (name, text) in self._kept}
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         self._hits.inc(len(texts) - len(missing))
         self._misses.inc(len(missing))
         for text in known:
-            self._kept.move_to_end(text)
+            self._kept.move_to_end((name, text))
         if missing:
             vectors = await self._embedder.embed(missing)
             for text, row in zip(missing, vectors, strict=True):
                 known[text] = row.copy()
-                self._kept[text] = known[text]
+                self._kept[name, text] = known[text]
         while len(self._kept) > self._entries:
             self._kept.popitem(last=False)
         return np.stack([known[text] for text in texts])

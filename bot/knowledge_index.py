@@ -1,0 +1,135 @@
+"""Wires the two indexes: the vector store, the embedder that answers and the one that takes over, healing, search."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from bot.data_directory import DATABASE_FILES
+from bot.embedders import Embedders
+from bot.health import Check, Component, State
+from bot.settings import Settings
+from database.clock import Clock
+from database.engine import Database
+from database.index_state import index_state, serve_at_once
+from database.lexical import LexicalIndex
+from database.metrics import Metrics
+from vectorstore.chroma_manager import ChromaManager
+from vectorstore.chroma_server import ServerOptions
+from vectorstore.embedder_switch import EmbedderSwitch, SwitchParts
+from vectorstore.index_healer import IndexHealer
+from vectorstore.knowledge_index import KnowledgeIndex
+from vectorstore.minilm_embedder import MiniLMEmbedder
+from vectorstore.reindexing import Reindexing, ReindexParts
+from vectorstore.remembering_embedder import RememberingEmbedder
+from vectorstore.serving_embedder import ServingEmbedder
+from vectorstore.wordllama_embedder import WordLlamaEmbedder
+
+CHROMA = "chroma"
+INSTALLATION_CHARACTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class RunningIndex:
+    """Both indexes of a data directory, and what keeps them."""
+
+    vectors: ChromaManager
+    serving: ServingEmbedder
+    index: KnowledgeIndex
+    reindexing: Reindexing
+    check: Check
+
+
+async def open_index(
+    stack: AsyncExitStack,
+    directory: Path,
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    dice: random.Random,
+    metrics: Metrics,
+) -> RunningIndex:
+    """Open what is found by words and by vectors; `stack` closes it. `database` is knowledge.db."""
+    serving, installation = await _serving(stack, settings, database, clock, dice, metrics)
+    vectors = await stack.enter_async_context(
+        ChromaManager.open(_place(directory, settings, installation), metrics, clock=clock, dice=dice)
+    )
+    words = await stack.enter_async_context(LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics))
+    healer = await stack.enter_async_context(
+        IndexHealer.running(database, words, vectors, serving, clock=clock, dice=dice, coming=lambda: serving.names)
+    )
+    share = settings.concierge_reindex_share
+    switch = await stack.enter_async_context(
+        EmbedderSwitch.running(
+            SwitchParts(
+                database, vectors, healer.vectors, serving, healer.look, healer.wait_healthy, clock, dice, share
+            )
+        )
+    )
+    reindexing = await stack.enter_async_context(
+        Reindexing.running(ReindexParts(database, words, vectors, healer, serving, clock, share))
+    )
+    questions = RememberingEmbedder(serving, metrics, entries=settings.concierge_embedding_cache_entries)
+    index = KnowledgeIndex(database, words, vectors, questions, healer, metrics)
+    _load_ahead(stack, serving)
+    return RunningIndex(vectors, serving, index, reindexing, _check(index, switch, reindexing))
+
+
+async def _serving(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    dice: random.Random,
+    metrics: Metrics,
+) -> tuple[ServingEmbedder, str]:
+    """Who answers and who takes over; and our name on a Chroma server."""
+    embedders = Embedders(stack, settings, clock, dice, metrics)
+    chosen = embedders.chosen()
+    new = uuid4().hex[:INSTALLATION_CHARACTERS]
+    state = await database.write(index_state(chosen.name, new, clock.now()))
+    if state.embedder == chosen.name:
+        return ServingEmbedder(chosen), state.installation
+    former = embedders.named(state.embedder)
+    if former is None:
+        await database.write(serve_at_once(chosen.name, clock.now()))
+        return ServingEmbedder(chosen), state.installation
+    return ServingEmbedder(former, chosen), state.installation
+
+
+def _place(directory: Path, settings: Settings, installation: str) -> Path | ServerOptions:
+    if settings.concierge_chroma_url:
+        return server_options(settings, installation)
+    return directory / CHROMA
+
+
+def server_options(settings: Settings, installation: str, url: str | None = None) -> ServerOptions:
+    """How the Chroma server is reached, that of the settings or another one, and what there is ours."""
+    return ServerOptions(
+        url=url or settings.concierge_chroma_url,
+        prefix=f"{settings.concierge_chroma_prefix}-{installation}",
+        token=settings.concierge_chroma_token.get_secret_value(),
+    )
+
+
+def _load_ahead(stack: AsyncExitStack, serving: ServingEmbedder) -> None:
+    """So that the first customer does not wait for it; nobody waits for it at the start either."""
+    if isinstance(serving.current, WordLlamaEmbedder | MiniLMEmbedder):
+        loading = asyncio.create_task(serving.current.load(), name="load the embedder")
+        stack.push_async_callback(asyncio.wait, {loading})
+
+
+def _check(index: KnowledgeIndex, switch: EmbedderSwitch, reindexing: Reindexing) -> Check:
+    async def check() -> Component:
+        state = index.state()
+        facts: dict[str, object] = {"vectors": state.vectors, "words": state.words}
+        progress = switch.progress if switch.progress is not None else reindexing.progress
+        if progress is not None:
+            facts["reindexing"] = round(progress, 2)
+        if state.degraded is None:
+            return Component(State.OK, facts)
+        return Component(State.DEGRADED, {**facts, "problem": state.degraded})
+
+    return check
