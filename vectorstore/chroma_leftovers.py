@@ -20,9 +20,7 @@ def remove_leftovers(directory: Path) -> int:
         used = vector_segments(file)
     except sqlite3.Error:
         return 0
-    leftovers = [
-        path for path in directory.iterdir() if path.is_dir() and _is_index(path.name) and path.name not in used
-    ]
+    leftovers = [path for path in directory.iterdir() if _is_index(path) and path.name not in used]
     for path in leftovers:
         shutil.rmtree(path, ignore_errors=True)
     return len(leftovers)
