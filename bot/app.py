@@ -20,6 +20,7 @@ from bot.data_directory import DATABASE_FILES, OWNED, OwnedDirectory, owned_dire
 from bot.health import HEALTH, Check, Component, HealthNeeds, State, database_check, disk_check, install_health
 from bot.knowledge import RunningKnowledge, running_knowledge
 from bot.knowledge_gaps import GAP_SECONDS, GapParts, gap_parts
+from bot.knowledge_sources import SWEEP_SECONDS, KnowledgeSources, knowledge_sources
 from bot.settings import Settings
 from bot.webhook import DEFAULT_APP, MAX_BODY_BYTES, WEBHOOK, Webhook, install_webhook
 from database.businesses import ensure_default
@@ -129,7 +130,9 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         )
         news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.concluded, conversation.delivery.wake)
         conversation.sweeps["knowledge news"] = (news.sweep, NEWS_SECONDS)
-        gaps = gap_parts(settings, chat, knowledge, clock)
+        sources = await stack.enter_async_context(knowledge_sources(settings, knowledge, clock, dice))
+        conversation.sweeps["knowledge sources"] = (sources.sweep, SWEEP_SECONDS)
+        gaps = gap_parts(settings, chat, knowledge, sources.answers, clock)
         conversation.sweeps["knowledge gaps"] = (gaps.sweep.run, GAP_SECONDS)
         await stack.enter_async_context(running_scheduler(conversation.sweeps, clock, metrics))
         index = index_files(directory.path, settings, clock, knowledge.vectors)
@@ -138,7 +141,7 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
         yield RunningBot(
             directory=directory,
             conversation=conversation,
-            api=_api_needs(settings, chat, knowledge, conversation, gaps, clock, tokens),
+            api=_api_needs(settings, chat, knowledge, conversation, gaps, sources, clock, tokens),
             health=HealthNeeds(
                 _checks(directory.path, chat, knowledge, conversation) | backup_check(backups),
                 metrics.registry,
@@ -197,6 +200,7 @@ def _api_needs(
     knowledge: RunningKnowledge,
     conversation: Conversation,
     gaps: GapParts,
+    sources: KnowledgeSources,
     clock: Clock,
     tokens: Mapping[str, str],
 ) -> ApiNeeds:
@@ -215,6 +219,7 @@ def _api_needs(
         word_marks=knowledge.agents.word_marks,
         topics=knowledge.agents.topics,
         gaps=gaps.gaps,
+        sources=sources,
     )
 
 

@@ -1,6 +1,5 @@
 """Wires the knowledge gaps: the sweep that finds them, and the desk at which their owner answers them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from agents.unanswered import QuestionReader
@@ -9,12 +8,11 @@ from bot.settings import Settings
 from database.clock import Clock
 from database.engine import Database
 from database.records import Document
+from services.answer_pairs import AnswerPairs
 from services.gap_sweep import GapOptions, GapSweep
 from services.gaps import Gaps
-from services.ingestion import Ingestion
 
 GAP_SECONDS = 60.0
-LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +23,23 @@ class GapParts:
     gaps: Gaps
 
 
-class DocumentAnswers:
-    """Implements services.gaps.Answers: a document of its own for each question and its answer."""
+class PairedAnswers:
+    """Implements services.gaps.Answers: a pair for each question and its answer, as if its owner had added it."""
 
-    def __init__(self, ingestion: Ingestion) -> None:
-        self._ingestion = ingestion
+    def __init__(self, pairs: AnswerPairs) -> None:
+        self._pairs = pairs
 
     async def add(self, business_id: str, question: str, answer: str) -> Document:
-        """The question as the heading over the answer."""
-
-        async def content() -> AsyncIterator[bytes]:
-            yield f"# {' '.join(question.split())}\n\n{answer}\n".encode()
-
-        name = f"{' '.join(question.split())[:LONGEST_NAME]}.md"
-        return await self._ingestion.accept(business_id, name, content(), source="answer")
+        """The pair's document."""
+        pair = await self._pairs.add(business_id, question, answer)
+        if pair.document is None:
+            raise LookupError("the answer was deleted while it was made")
+        return pair.document
 
 
-def gap_parts(settings: Settings, chat: Database, knowledge: RunningKnowledge, clock: Clock) -> GapParts:
+def gap_parts(
+    settings: Settings, chat: Database, knowledge: RunningKnowledge, answers: AnswerPairs, clock: Clock
+) -> GapParts:
     """The parts on top of an open knowledge; they hold nothing that would have to be closed."""
     reader = QuestionReader(knowledge.agents.packs)
     options = GapOptions(
@@ -50,4 +48,4 @@ def gap_parts(settings: Settings, chat: Database, knowledge: RunningKnowledge, c
         most_gaps=settings.concierge_max_gaps,
     )
     sweep = GapSweep(chat, knowledge.ingestion, knowledge.agents.local, reader, clock, options)
-    return GapParts(sweep, Gaps(chat, DocumentAnswers(knowledge.ingestion), clock))
+    return GapParts(sweep, Gaps(chat, PairedAnswers(answers), clock))

@@ -8,7 +8,8 @@ from bot.api.document_versions import change_document, discard, list_versions, p
 from bot.api.documents import delete_document, get_document, list_documents, replace_content, upload
 from bot.api.knowledge_schemas import DocumentChangeRequest, RollBackRequest, VersionPage
 from bot.api.openapi import Described
-from bot.api.schemas import DocumentOut, DocumentPage, DocumentsOut
+from bot.api.schemas import DocumentOut, DocumentPage
+from bot.api.web_sources import AddedDocumentsOut, WebSourceRequest
 
 DOCUMENTS = f"{BUSINESS}/documents"
 DOCUMENT = f"{DOCUMENTS}/{{id}}"
@@ -20,9 +21,10 @@ DOCUMENT_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
         Described(
             "POST",
             DOCUMENTS,
-            "Upload documents; a name that is there already makes a new version of that document.",
-            DocumentsOut,
+            "Upload documents, or read a web address; a name that is there already makes a new version.",
+            AddedDocumentsOut,
             status=HTTPStatus.ACCEPTED,
+            takes=WebSourceRequest,
             takes_files=True,
             filters=("tags", "hold"),
         ),

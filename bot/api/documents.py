@@ -11,23 +11,28 @@ from bot.api.paging import bad_cursor, page_cursor, page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, DocumentPage, DocumentsOut, answered
 from bot.api.uploads import FIELD, FORM, UploadedFile, uploaded_files
+from bot.api.web_sources import add_web_source
 from database.records import Document, new_id
 from services.document_errors import REPEATED_NAME
 from services.document_files import safe_filename
 
 NAMELESS = "untitled"
+JSON = "application/json"
 
 
 async def upload(request: web.Request) -> web.Response:
-    """Take the files of a form as they stream in: 202, one document a file.
+    """Take the files of a form as they stream in: 202, one document a file; or the address of a web page as JSON.
 
     A bad file fails alone. A bad request (cut off, too many files) leaves none of its files behind.
     """
+    if request.content_type == JSON:
+        return await add_web_source(request)
     business = await business_of(request)
     tags, hold = tags_wanted(request), hold_wanted(request)
     if request.content_type != FORM:
         raise ProblemError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f'Send multipart/form-data with one or more files in "{FIELD}".'
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f'Send multipart/form-data with one or more files in "{FIELD}", or JSON with a "url".',
         )
     taken: list[Document] = []
     names: dict[str, str] = {}

@@ -28,6 +28,7 @@ from bot.api.knowledge_settings import get_knowledge_settings, patch_knowledge_s
 from bot.api.openapi import Described
 from bot.api.questions import ask, search
 from bot.api.schemas import AnswerOut, PassagesOut
+from bot.api.source_routes import SOURCE_ROUTES
 
 SETTINGS = f"{BUSINESS}/knowledge-settings"
 GAPS = f"{BUSINESS}/gaps"
@@ -36,6 +37,7 @@ BACKUPS = f"{V1}/backups"
 
 KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
     *DOCUMENT_ROUTES,
+    *SOURCE_ROUTES,
     (Described("POST", f"{BUSINESS}/search", "Search the knowledge.", PassagesOut, takes=SearchRequest), search),
     (Described("POST", f"{BUSINESS}/ask", "Ask the knowledge.", AnswerOut, takes=AskRequest), ask),
     (

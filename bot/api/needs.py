@@ -14,8 +14,11 @@ from agents.word_marks import WordMarks
 from database.clock import Clock
 from database.engine import Database
 from database.records import Document, VersionView
+from services.answer_pairs import AnswerPairs
+from services.chat_proposals import ChatProposals
 from services.document_files import ReceivedFile
 from services.gaps import Gaps
+from services.web_sources import WebSources
 
 
 class DocumentListener(Protocol):
@@ -131,6 +134,30 @@ class TopicGuesser(Protocol):
         ...
 
 
+class Sources(Protocol):
+    """Where knowledge comes from besides uploads. `most_upload_bytes` holds for an exported chat as it is sent."""
+
+    @property
+    def web(self) -> WebSources:
+        """Pages and sitemaps."""
+        ...
+
+    @property
+    def answers(self) -> AnswerPairs:
+        """Questions with their answers."""
+        ...
+
+    @property
+    def chats(self) -> ChatProposals:
+        """Exported chats."""
+        ...
+
+    @property
+    def most_upload_bytes(self) -> int:
+        """In bytes."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiNeeds:
     """All that the API's handlers use.
@@ -154,6 +181,7 @@ class ApiNeeds:
     word_marks: WordMarks
     topics: TopicGuesser
     gaps: Gaps
+    sources: Sources
 
 
 API: web.AppKey[ApiNeeds] = web.AppKey("api", ApiNeeds)

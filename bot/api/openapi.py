@@ -127,13 +127,15 @@ def _parameter(name: str, place: str, *, required: bool) -> dict[str, Any]:
 
 
 def _body(route: Described) -> dict[str, Any] | None:
-    if route.takes is not None:
-        return {"required": True, "content": {JSON: {"schema": _ref(route.takes)}}}
     if route.takes_files or route.takes_content:
         content = _form(most=1 if route.takes_content else None)
+        if route.takes is not None:
+            content[JSON] = {"schema": _ref(route.takes)}
         if route.takes_content:
             content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
         return {"required": True, "content": content}
+    if route.takes is not None:
+        return {"required": True, "content": {JSON: {"schema": _ref(route.takes)}}}
     if route.takes_webhook:
         return {"required": True, "content": {JSON: {"schema": {"type": "object"}}}}
     return None

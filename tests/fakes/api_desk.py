@@ -1,21 +1,24 @@
 """A real API server on a socket, with a knowledge desk behind it that keeps passages in memory."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from agents.language_packs import load_language_packs
+from agents.language_packs import LanguagePack, load_language_packs
 from agents.ports import Answer
 from agents.topics import TopicFinder
 from agents.word_marks import WordMarks
 from bot.api.needs import API, ApiNeeds, Ingestion
 from bot.api.routes import install_api
 from bot.health import HEALTH, Check, HealthNeeds, install_health
+from bot.knowledge_settings import KnowledgeSettings
+from bot.knowledge_sources import knowledge_sources
 from database.businesses import ensure_default
 from database.clock import Clock
 from database.engine import Database
@@ -23,6 +26,7 @@ from database.metrics import Metrics
 from database.records import Business, Document, DocumentStatus, Passage, new_id
 from services.gaps import Gaps
 from services.known_topics import KnownTopics
+from services.source_documents import SourceDocuments
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 ADMIN = "admin-token-of-the-tests"
@@ -86,6 +90,22 @@ class Desk:
         return "/api/v1/businesses/default"
 
 
+@dataclass(frozen=True)
+class Speaking:
+    """What the sources know of languages."""
+
+    packs: Mapping[str, LanguagePack]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the sources stand on."""
+
+    database: Database
+    ingestion: SourceDocuments
+    agents: Speaking
+
+
 @asynccontextmanager
 async def api_desk(
     chat: Database,
@@ -100,37 +120,43 @@ async def api_desk(
     ingestion: Ingestion | None = None,
     max_upload_files: int = 3,
     max_event_listeners: int = 3,
+    settings: KnowledgeSettings | None = None,
 ) -> AsyncIterator[Desk]:
     """Serve API and health on a free port; the client carries the admin token unless told otherwise."""
-    business = await chat.write(ensure_default("10001", clock.now()))
-    knowledge = KnowledgeDesk(clock)
-    wakes: list[bool] = []
-    embedder = WordLlamaEmbedder()
-    app = web.Application()
-    install_api(app, clock)
-    install_health(app)
-    tokens = tokens or {"admin": ADMIN, "command": "command-token-of-the-tests"}
-    app[API] = ApiNeeds(
-        chat=chat,
-        # tests of other things touch no documents
-        ingestion=ingestion or cast("Ingestion", knowledge),
-        knowledge=knowledge,
-        asker=knowledge,
-        clock=clock,
-        tokens=tokens,
-        requests_per_second=requests_per_second,
-        max_upload_files=max_upload_files,
-        max_event_listeners=max_event_listeners,
-        wake_intake=lambda: wakes.append(True),
-        knowledge_database=knowledge_database or chat,
-        word_marks=WordMarks(await asyncio.to_thread(load_language_packs)),
-        topics=TopicFinder(KnownTopics(chat), embedder),
-        gaps=Gaps(chat, knowledge, clock),
-    )
-    app[HEALTH] = HealthNeeds(checks or {}, metrics.registry, tokens, metrics_public=metrics_public)
-    headers = {"Authorization": f"Bearer {ADMIN}"}
-    try:
+    async with AsyncExitStack() as stack:
+        embedder = WordLlamaEmbedder()
+        stack.callback(embedder.close)
+        business = await chat.write(ensure_default("10001", clock.now()))
+        knowledge = KnowledgeDesk(clock)
+        wakes: list[bool] = []
+        packs = await asyncio.to_thread(load_language_packs)
+        ground = Ground(knowledge_database or chat, cast("SourceDocuments", ingestion or knowledge), Speaking(packs))
+        sources = await stack.enter_async_context(
+            knowledge_sources(settings or KnowledgeSettings(), ground, clock, random.Random(7))
+        )
+        app = web.Application()
+        install_api(app, clock)
+        install_health(app)
+        tokens = tokens or {"admin": ADMIN, "command": "command-token-of-the-tests"}
+        app[API] = ApiNeeds(
+            chat=chat,
+            # tests of other things touch no documents
+            ingestion=ingestion or cast("Ingestion", knowledge),
+            knowledge=knowledge,
+            asker=knowledge,
+            clock=clock,
+            tokens=tokens,
+            requests_per_second=requests_per_second,
+            max_upload_files=max_upload_files,
+            max_event_listeners=max_event_listeners,
+            wake_intake=lambda: wakes.append(True),
+            knowledge_database=knowledge_database or chat,
+            word_marks=WordMarks(packs),
+            topics=TopicFinder(KnownTopics(chat), embedder),
+            gaps=Gaps(chat, knowledge, clock),
+            sources=sources,
+        )
+        app[HEALTH] = HealthNeeds(checks or {}, metrics.registry, tokens, metrics_public=metrics_public)
+        headers = {"Authorization": f"Bearer {ADMIN}"}
         async with TestClient(TestServer(app), headers=headers) as client:
             yield Desk(client, knowledge, business, wakes)
-    finally:
-        embedder.close()

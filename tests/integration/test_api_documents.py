@@ -77,7 +77,7 @@ async def test_a_base64_part_is_decoded(desk):
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
-        ("application/json", b"{}", 415),
+        ("application/json", b"{}", 422),
         ("multipart/form-data", b"--x", 400),
         ("multipart/form-data; boundary=x", b"nothing of the kind", 400),
         ("multipart/form-data; boundary=x", b"--x--\r\n", 422),

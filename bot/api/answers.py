@@ -1,0 +1,157 @@
+"""Questions with their answers: add one or many, list, change, forget."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, Field
+
+from bot.api.bodies import StrictRequest, read_body, spoken
+from bot.api.businesses import business_of, id_of
+from bot.api.knowledge_schemas import MOST_TAGS, tidy_tag
+from bot.api.needs import API
+from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
+from bot.api.problems import ProblemError, not_found
+from bot.api.schemas import DocumentOut, Time, answered, rfc3339
+from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, AnswerPair, QuestionTakenError
+
+MOST_ANSWERS = 100
+LARGEST_LIST = 4 * 1024 * 1024
+
+Question = Annotated[str, Field(max_length=LONGEST_QUESTION), AfterValidator(spoken)]
+AnswerText = Annotated[str, Field(max_length=LONGEST_ANSWER), AfterValidator(spoken)]
+Tags = Annotated[list[Annotated[str, AfterValidator(tidy_tag)]], Field(max_length=MOST_TAGS)]
+
+
+class AnswerPairRequest(StrictRequest):
+    """A question and its answer, which may be Markdown. The same question again gets the new answer."""
+
+    question: Question
+    answer: AnswerText
+    tags: Tags = Field(default=[])
+
+
+class AnswersRequest(StrictRequest):
+    """A pair, or a list of them."""
+
+    question: Question | None = None
+    answer: AnswerText | None = None
+    tags: Tags = Field(default=[])
+    answers: Annotated[list[AnswerPairRequest], Field(min_length=1, max_length=MOST_ANSWERS)] | None = None
+
+    def pairs(self) -> list[AnswerPairRequest]:
+        """What is to be added. Raises a 422 problem for neither or both forms."""
+        if self.answers is not None and self.question is None and self.answer is None and not self.tags:
+            return self.answers
+        if self.answers is None and self.question is not None and self.answer is not None:
+            return [AnswerPairRequest(question=self.question, answer=self.answer, tags=self.tags)]
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "Some values cannot be used.",
+            errors=[("", 'send "question" and "answer", or "answers" with a list of them')],
+        )
+
+
+class AnswerPairOut(BaseModel):
+    """A pair and its document: searches find it once the document is ready."""
+
+    id: str
+    question: str
+    answer: str
+    tags: list[str]
+    document: DocumentOut | None
+    created_at: Time
+    updated_at: Time
+
+    @classmethod
+    def of(cls, pair: AnswerPair) -> "AnswerPairOut":
+        """From our record."""
+        return cls(
+            id=pair.id,
+            question=pair.question,
+            answer=pair.answer,
+            tags=list(pair.tags),
+            document=None if pair.document is None else DocumentOut.of(pair.document),
+            created_at=rfc3339(pair.created_at),
+            updated_at=rfc3339(pair.updated_at),
+        )
+
+
+class AnswerPairsOut(BaseModel):
+    """One pair a question of a list, in its order."""
+
+    answers: list[AnswerPairOut]
+
+
+class AnswerPairPage(AnswerPairsOut):
+    """A page of pairs, the oldest first."""
+
+    next_cursor: str | None
+
+
+class AddedAnswersOut(BaseModel):
+    """A pair, for one; `answers`, for a list."""
+
+    id: str | None = None
+    question: str | None = None
+    answer: str | None = None
+    tags: list[str] | None = None
+    document: DocumentOut | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    answers: list[AnswerPairOut] | None = None
+
+
+async def add_answers(request: web.Request) -> web.Response:
+    """Add a pair, or each of a list: 201 with what it is now."""
+    business = await business_of(request)
+    wanted = await read_body(request, AnswersRequest, largest=LARGEST_LIST)
+    answers = request.app[API].sources.answers
+    made = [await answers.add(business.id, each.question, each.answer, each.tags) for each in wanted.pairs()]
+    if wanted.answers is None:
+        return answered(AnswerPairOut.of(made[0]), HTTPStatus.CREATED)
+    return answered(AnswerPairsOut(answers=[AnswerPairOut.of(each) for each in made]), HTTPStatus.CREATED)
+
+
+async def list_answers(request: web.Request) -> web.Response:
+    """A page of the pairs of a business."""
+    business = await business_of(request)
+    limit, cursor = page_limit(request), page_cursor(request)
+    place = decode_cursor(cursor, int, str) if cursor else None
+    after = (int(place[0]), str(place[1])) if place else None
+    found = await request.app[API].sources.answers.page(business.id, limit + 1, after)
+    page = found[:limit]
+    following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
+    return answered(AnswerPairPage(answers=[AnswerPairOut.of(each) for each in page], next_cursor=following))
+
+
+async def get_answer(request: web.Request) -> web.Response:
+    """One pair."""
+    business = await business_of(request)
+    found = await request.app[API].sources.answers.get(business.id, id_of(request, "answer"))
+    if found is None:
+        raise not_found("answer")
+    return answered(AnswerPairOut.of(found))
+
+
+async def put_answer(request: web.Request) -> web.Response:
+    """Put another content in a pair's place; the old one answers until the new one is ready."""
+    business = await business_of(request)
+    pair_id = id_of(request, "answer")
+    wanted = await read_body(request, AnswerPairRequest)
+    answers = request.app[API].sources.answers
+    try:
+        changed = await answers.change(business.id, pair_id, wanted.question, wanted.answer, wanted.tags)
+    except QuestionTakenError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
+    if changed is None:
+        raise not_found("answer")
+    return answered(AnswerPairOut.of(changed))
+
+
+async def delete_answer(request: web.Request) -> web.Response:
+    """Forget a pair, at once for every search."""
+    business = await business_of(request)
+    if not await request.app[API].sources.answers.remove(business.id, id_of(request, "answer")):
+        raise not_found("answer")
+    return web.Response(status=HTTPStatus.NO_CONTENT)
