@@ -32,10 +32,10 @@ _BROKEN = ("malformed", "not a database", "no such table", "corrupt", "disk i/o 
 
 @dataclass(frozen=True, slots=True)
 class WordHits:
-    """What a search by words found: scores by chunk id (database.word_scores), and the question as it was weighed."""
+    """What a question proposes: the stems of chunks by their ids, the best first, and how its words are weighed."""
 
     asked: AskedWords
-    scores: dict[str, float]
+    stems: dict[str, bytes]
 
 
 class LexicalError(Exception):
@@ -79,22 +79,28 @@ class LexicalIndex:
         return self._database is None
 
     async def search(self, business_id: str, query: str, limit: int) -> list[tuple[str, float]]:
-        """(chunk id, score as `WordHits.scores`), best first; live or not."""
-        hits = await self.find(business_id, query, limit)
-        return sorted(hits.scores.items(), key=lambda item: (-item[1], item[0]))
+        """(chunk id, score as database.word_scores gives it), best first; live or not."""
+        scores = await self.score(await self.propose(business_id, query, limit))
+        return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
-    async def find(self, business_id: str, query: str, limit: int) -> WordHits:
-        """The best candidates, at most `limit`, with their scores; live or not."""
+    async def propose(self, business_id: str, query: str, limit: int) -> WordHits:
+        """Candidates by the words of a question, at most `limit`, not scored yet; live or not."""
         words = query_words(query)
         known = self._known(business_id, words)
         found = await self._read(propose(business_id, words, limit, self._word_budget, known))
-        asked = self._asked(business_id, query, known, found)
-        scores = word_scores(asked, [stems for _, stems in found.candidates]).tolist()
-        hits = dict(zip((chunk_id for chunk_id, _ in found.candidates), scores, strict=True))
+        return WordHits(self._asked(business_id, query, known, found), dict(found.candidates))
+
+    async def score(self, hits: WordHits, others: Sequence[str] = ()) -> dict[str, float]:
+        """The scores of the candidates and of `others`, by chunk id; 0 for what is not indexed."""
+        unread = [chunk_id for chunk_id in others if chunk_id not in hits.stems]
+        stems = {**dict.fromkeys(unread, b""), **hits.stems}
+        if unread:
+            stems |= dict(await self._read(stems_of(unread)))
+        scores = word_scores(hits.asked, list(stems.values())).tolist()
         if not any(scores):
             # Found by a prefix, as single Chinese characters are: in the order in which they were proposed.
-            hits = {chunk_id: _LEAST / place for place, chunk_id in enumerate(hits, start=1)}
-        return WordHits(asked, hits)
+            scores = [0.0] * len(unread) + [_LEAST / place for place, _ in enumerate(hits.stems, start=1)]
+        return dict(zip(stems, scores, strict=True))
 
     async def weigh(self, business_id: str, query: str) -> AskedWords:
         """How much each word of the question tells, for `scores_of`."""

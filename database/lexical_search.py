@@ -1,11 +1,11 @@
 """The SQL of a search in lexical.db: candidates by the rarer words of a question, and the stems of chunks."""
 
-import heapq
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+
+import numpy as np
 
 from database.transaction import Transaction, Unit
 from database.words import match_term
@@ -124,12 +124,16 @@ def _telling(lists: Mapping[str, list[int]], chunks: int) -> Mapping[str, list[i
 
 def _most_shared(lists: Mapping[str, list[int]], chunks: int, limit: int) -> list[int]:
     """The chunks whose shared words weigh most; of equal ones the oldest."""
-    shared: dict[int, float] = {}
-    for found in lists.values():
-        weight = math.log1p((chunks - len(found) + 0.5) / (len(found) + 0.5)) if len(found) < chunks else 0.1
-        for number in found:
-            shared[number] = shared.get(number, 0.0) + weight
-    return heapq.nsmallest(limit, shared, key=lambda number: (-shared[number], number))
+    found = [having for having in lists.values() if having]
+    if not found:
+        return []
+    lengths = np.array([len(having) for having in found])
+    weights = np.log1p((np.maximum(chunks - lengths, 0) + 0.5) / (lengths + 0.5))
+    numbers, places = np.unique(np.concatenate([np.array(having) for having in found]), return_inverse=True)
+    shared = np.bincount(places, np.repeat(weights, lengths))
+    best = np.argsort(-shared, kind="stable")[:limit]  # unique has sorted them: equal ones stay in their order
+    result: list[int] = numbers[best].tolist()
+    return result
 
 
 async def _by_common_words(

@@ -102,9 +102,8 @@ class SearchLegs:
         )
         if said is None:
             return Found(fetch, near, None, len(near or ()), 0)
-        unread = [key for key in near or () if key not in said.scores]
-        words = {**said.scores, **await self._scores_of(said, unread)}
-        return Found(fetch, near, words, len(near or ()), len(said.scores))
+        words = await self._scores(said, list(near or ()))
+        return Found(fetch, near, words, len(near or ()), len(said.stems))
 
     async def _by_vector(self, business_id: str, asked: QueryVector | None, fetch: int) -> dict[str, float] | None:
         if asked is None:
@@ -139,7 +138,7 @@ class SearchLegs:
     async def _by_words(self, business_id: str, query: str, fetch: int) -> WordHits | None:
         began = time.perf_counter()
         try:
-            found = await self._words.find(business_id, query, fetch)
+            found = await self._words.propose(business_id, query, fetch)
         except LexicalError as error:
             logger.info("searching without words: %s", error)
             self._healer.look()
@@ -147,8 +146,8 @@ class SearchLegs:
         self._word_time.observe(time.perf_counter() - began)
         return found
 
-    async def _scores_of(self, said: WordHits, chunk_ids: list[str]) -> dict[str, float]:
+    async def _scores(self, said: WordHits, near: list[str]) -> dict[str, float]:
         try:
-            return await self._words.scores_of(said.asked, chunk_ids)
+            return await self._words.score(said, near)
         except LexicalError:
-            return {}  # asked a moment ago, it answered: what it proposed is scored
+            return await self._words.score(said)  # it answered a moment ago: what it proposed needs no reading
