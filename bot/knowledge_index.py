@@ -58,7 +58,7 @@ async def open_index(
     )
     words = await stack.enter_async_context(LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics))
     healer = await stack.enter_async_context(
-        IndexHealer.running(database, words, vectors, serving, clock=clock, dice=dice, coming=lambda: serving.names)
+        IndexHealer.running(database, words, vectors, serving, clock=clock, dice=dice)
     )
     share = settings.concierge_reindex_share
     switch = await stack.enter_async_context(

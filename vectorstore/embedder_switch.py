@@ -109,6 +109,8 @@ class EmbedderSwitch:
             await self._parts.settled()
             async with self._parts.vectors.closed():
                 pass
+            await self._parts.vectors.wait_ready()
+            await self._parts.settled()
 
     async def _take_over(self, coming: Embedder) -> None:
         knowledge, serving = self._parts.knowledge, self._parts.serving

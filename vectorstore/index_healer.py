@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from database.other_embedders import embedded_by, live_versions_not_by
 from vectorstore.chroma_manager import ChromaManager, VectorStoreError
 from vectorstore.embedders import Embedder, EmbeddingError
 from vectorstore.reembedding import embed_anew
+from vectorstore.serving_embedder import coming, current
 from vectorstore.vector_repair import VectorRepair
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,8 @@ class IndexHealer:
         *,
         clock: Clock,
         dice: random.Random,
-        coming: Callable[[], set[str]] = set,
     ) -> None:
         self.vectors = VectorRepair(knowledge, vectors, dice)
-        self._coming = coming
         self._knowledge = knowledge
         self._words = words
         self._vectors = vectors
@@ -78,13 +77,9 @@ class IndexHealer:
         *,
         clock: Clock,
         dice: random.Random,
-        coming: Callable[[], set[str]] = set,
     ) -> "AsyncIterator[IndexHealer]":
-        """Compare at once, in the background, and from then on when there is reason to.
-
-        `coming` are names of embedders that fill collections, too: these stay.
-        """
-        healer = cls(knowledge, words, vectors, embedder, clock=clock, dice=dice, coming=coming)
+        """Compare at once, in the background, and from then on when there is reason to."""
+        healer = cls(knowledge, words, vectors, embedder, clock=clock, dice=dice)
         vectors.on_change(healer._store_changed)
         task = asyncio.create_task(healer._serve(), name="index healer")
         healer.look()
@@ -166,9 +161,10 @@ class IndexHealer:
             rebuilt += 1
         await self._vectors.wait_ready()
         seen = self._vectors.incarnation
-        name, coming = self._embedder.name, self._coming() - {self._embedder.name}
+        name = self._embedder.name
         vectors = await self.vectors.compare(name, emptied=self._distrust)
-        if await self.vectors.sweep(name, vectors.businesses, coming):
+        other = coming(self._embedder)
+        if await self.vectors.sweep(name, vectors.businesses, {other.name} if other else set()):
             self.look()  # what an upload has put into a collection while it was dropped
         self._seen = seen
         return Repaired(words_added, words_removed, vectors.added, vectors.removed, rebuilt + vectors.rebuilt)
@@ -196,7 +192,7 @@ class IndexHealer:
         self._doubted = True
 
     async def _embed_anew(self) -> None:
-        embedder = self._embedder
+        embedder = current(self._embedder)
         versions = await self._knowledge.read(live_versions_not_by(embedder.name))
         if versions:
             self._distrust()

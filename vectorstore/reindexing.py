@@ -130,6 +130,7 @@ class Reindexing:
         await parts.healer.wait_healthy()
         async with parts.vectors.closed():
             pass  # the files of the old collections go when nobody has the directory open
+        await parts.vectors.wait_ready()
         await parts.healer.wait_healthy()
         return chunks
 

@@ -11,6 +11,11 @@ def current(embedder: Embedder) -> Embedder:
     return embedder.current if isinstance(embedder, ServingEmbedder) else embedder
 
 
+def coming(embedder: Embedder) -> Embedder | None:
+    """The one that is to take over, if there is one: it fills collections, too."""
+    return embedder.coming if isinstance(embedder, ServingEmbedder) else None
+
+
 class ServingEmbedder:
     """An Embedder. `current` changes once at a switch: who needs a vector and a name that fit together takes it once.
 
