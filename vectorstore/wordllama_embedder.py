@@ -46,19 +46,20 @@ class WordLlamaEmbedder:
 
 def _embed(model: Any, texts: list[str]) -> Vectors:
     vectors = np.empty((len(texts), DIMENSION), np.float32)
-    # Text by text: WordLlama's own embed() pads the slice to its longest text and multiplies by a mask.
-    for row, encoding in enumerate(model.tokenizer.encode_batch(texts, add_special_tokens=False)):
+    # Text by text: WordLlama's own embed() pads the slice to its longest text and multiplies by a mask. The fast call
+    # gives the same ids without counting where in the text they are: a quarter less time (measured).
+    for row, encoding in enumerate(model.tokenizer.encode_batch_fast(texts, add_special_tokens=False)):
         vectors[row] = _pooled(model.embedding, encoding.ids)
     return vectors
 
 
 def _pooled(weights: Vectors, ids: list[int]) -> Vectors:
-    """The mean of the words' vectors, of length 1; a text without words gets the first axis."""
+    """The mean of the words' vectors, brought to length 1; a text without words gets the first axis."""
     if ids:
-        mean: Vectors = weights[np.minimum(ids, len(weights) - 1)].mean(axis=0)
-        length = float(np.linalg.norm(mean))
+        total: Vectors = weights.take(np.asarray(ids, np.intp), axis=0, mode="clip").sum(axis=0)
+        length = float(np.sqrt(total @ total))
         if length > 0:
-            return mean / np.float32(length)
+            return total / np.float32(length)
     axis = np.zeros(DIMENSION, np.float32)
     axis[0] = 1.0
     return axis
