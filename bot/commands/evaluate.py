@@ -39,6 +39,7 @@ async def evaluate(settings: Settings, clock: Clock, wanted: EvaluationRequest) 
     if not expected:
         raise CommandError(f"{wanted.file} holds no question that can be used.")
     async with knowledge_door(settings, wanted.business, clock) as door:
+        await door.wait_whole()
         last = await door.last_evaluation(wanted.file.name)
         outcomes = await _ask_all(door, expected)
         figures = figures_of(outcomes)

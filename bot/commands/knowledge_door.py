@@ -52,6 +52,10 @@ class KnowledgeDoor(Protocol):
         """Try a failed Document again; what it is now."""
         ...
 
+    async def wait_whole(self) -> None:
+        """Return once searches see all that there is, as customers' searches do."""
+        ...
+
     async def search(self, query: str, limit: int) -> list[dict[str, Any]]:
         """The best passages, best first."""
         ...
@@ -114,6 +118,9 @@ class ApiDoor:
     async def retry(self, document_id: str) -> dict[str, Any]:
         """Try a failed Document again; what it is now."""
         return await self._api.post(f"{self._documents}/{document_id}/retry", {})
+
+    async def wait_whole(self) -> None:
+        """What a running server finds is what its customers get."""
 
     async def search(self, query: str, limit: int) -> list[dict[str, Any]]:
         """The best passages, best first."""

@@ -26,6 +26,7 @@ from services.version_errors import VersionError
 
 PIECE_BYTES = 1024 * 1024
 PAGE = 100
+WHOLE_SECONDS = 120.0
 
 
 class OwnDoor:
@@ -85,6 +86,14 @@ class OwnDoor:
         if document is None:
             raise CommandError("The document was deleted meanwhile.")
         return _shown(document)
+
+    async def wait_whole(self) -> None:
+        """An index that was just opened is compared with the database first. Raises CommandError when it stays away."""
+        try:
+            async with asyncio.timeout(WHOLE_SECONDS):
+                await self._knowledge.index.wait_healthy()
+        except TimeoutError as error:
+            raise CommandError("The vector store does not come up. `concierge doctor` looks at it.") from error
 
     async def search(self, query: str, limit: int) -> list[dict[str, Any]]:
         """The best passages, best first."""
