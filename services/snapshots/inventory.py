@@ -84,13 +84,12 @@ def need_own_place(place: Place, inventory: Inventory, origin: str) -> None:
         raise StoreError(f"{place.shown} holds the snapshots of another installation. Give each a place of its own.")
 
 
-def prune(place: Place, *, keep: int, now: int) -> Pruned:
+def prune(place: Place, inventory: Inventory, *, keep: int, now: int) -> Pruned:
     """Remove all but the newest `keep` complete snapshots, then the content that nothing names any more.
 
     Snapshots go first: one that is cut off leaves content too much, never too little. What is not complete counts
     as none; it goes when it is older than all that stay.
     """
-    inventory = take_inventory(place)
     complete = [each.id for each in inventory.manifests.values() if inventory.complete(each)]
     if not complete:
         return Pruned()

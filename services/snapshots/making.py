@@ -63,12 +63,12 @@ class SnapshotMaker:
             folder = await self._threaded(stage.__enter__)
             try:
                 staged = await self._staged(folder, order, progress)
-                manifest = await self._threaded(partial(self._put, order, staged, place, progress))
+                inventory = await self._threaded(partial(self._put, order, staged, place, progress))
             finally:
                 await self._threaded(partial(stage.__exit__, None, None, None))
             if self.keep is not None:
-                await self._threaded(partial(_prune, place, self.keep, self.clock.now()))
-        return manifest
+                await self._threaded(partial(_prune, place, inventory, self.keep, self.clock.now()))
+        return inventory.manifests[order.snapshot_id]
 
     async def _staged(self, folder: Path, order: Order, progress: Progress) -> Staged:
         staged = await self._threaded(partial(stage_data, self.directory, folder, progress))
@@ -79,7 +79,7 @@ class SnapshotMaker:
                     await self._threaded(partial(stage_index, directory, folder, staged))
         return staged
 
-    def _put(self, order: Order, staged: Staged, place: Place, progress: Progress) -> Manifest:
+    def _put(self, order: Order, staged: Staged, place: Place, progress: Progress) -> Inventory:
         inventory = take_inventory(place)
         need_own_place(place, inventory, staged.origin)
         progress.began("storing", sum(file.bytes for file in staged.files))
@@ -102,8 +102,7 @@ class SnapshotMaker:
             files=sorted(files, key=lambda file: file.path),
         )
         progress.go_on()
-        _name(manifest, place, progress)
-        return manifest
+        return _name(manifest, place, progress)
 
     async def _threaded(self, work: Callable[[], T]) -> T:
         """Do it in a thread. A caller that is cancelled waits until it has ended: the stage must not go before it."""
@@ -130,17 +129,20 @@ def _stored(file: StagedFile, place: Place, inventory: Inventory, progress: Prog
     return SnapshotFile(path=file.path, bytes=file.bytes, sha256=sha256)
 
 
-def _name(manifest: Manifest, place: Place, progress: Progress) -> None:
-    """Write the manifest, once all that it names is seen to be there."""
+def _name(manifest: Manifest, place: Place, progress: Progress) -> Inventory:
+    """Write the manifest, once all that it names is seen to be there; what the place holds with it."""
     progress.began("naming")
-    if not take_inventory(place).complete(manifest):
+    inventory = take_inventory(place)
+    if not inventory.complete(manifest):
         raise StoreError(f"{place.shown} does not hold all that was put there. Does another program delete in it?")
     place.put(manifest_path(manifest.id), manifest.written(), progress.stopped)
+    inventory.manifests[manifest.id] = manifest
+    return inventory
 
 
-def _prune(place: Place, keep: int, now: int) -> None:
+def _prune(place: Place, inventory: Inventory, keep: int, now: int) -> None:
     try:
-        pruned = prune(place, keep=keep, now=now)
+        pruned = prune(place, inventory, keep=keep, now=now)
     except StoreError as error:
         # the snapshot is there: the next one tries again
         logger.warning("old snapshots could not be removed: %s", error)

@@ -384,7 +384,7 @@ async def test_the_newest_good_snapshot_is_never_removed(tmp_path, clock):
             lost = next(file for file in made[-1].files if file.path == f"uploads/{version}")
             (desk.folder / lost.stored).unlink()
             desk.data.file(version).unlink()
-    prune(desk.place, keep=1, now=clock.now())
+    prune(desk.place, take_inventory(desk.place), keep=1, now=clock.now())
     inventory = take_inventory(desk.place)
     assert made[0].id in inventory.manifests
     assert inventory.complete(inventory.manifests[made[0].id])
@@ -400,7 +400,7 @@ async def test_what_a_broken_manifest_named_is_not_swept(tmp_path, clock):
     path = desk.folder / manifest_path(first.id)
     path.write_bytes(path.read_bytes()[:50])
     before = len(desk.stored("content"))
-    prune(desk.place, keep=1, now=clock.now() + 10 * ORPHAN_MS)
+    prune(desk.place, take_inventory(desk.place), keep=1, now=clock.now() + 10 * ORPHAN_MS)
     assert len(desk.stored("content")) == before
     assert take_inventory(desk.place).broken.keys() == {first.id}
 
@@ -412,9 +412,9 @@ async def test_leftovers_of_a_backup_that_was_killed_go_after_a_day(tmp_path, cl
         orphan = content_path("ab" * 32)
         desk.place.put(orphan, b"left", lambda: False)
         stored = take_inventory(desk.place).content[orphan].modified_at
-        prune(desk.place, keep=3, now=stored + ORPHAN_MS // 2)
+        prune(desk.place, take_inventory(desk.place), keep=3, now=stored + ORPHAN_MS // 2)
         assert orphan in take_inventory(desk.place).content
-        prune(desk.place, keep=3, now=stored + 2 * ORPHAN_MS)
+        prune(desk.place, take_inventory(desk.place), keep=3, now=stored + 2 * ORPHAN_MS)
         assert orphan not in take_inventory(desk.place).content
 
 
