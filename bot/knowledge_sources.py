@@ -79,7 +79,7 @@ async def knowledge_sources(
 ) -> AsyncIterator[KnowledgeSources]:
     """The sources of an open knowledge, for the length of the block."""
     database, documents = knowledge.database, knowledge.ingestion
-    rules = WebRules(settings.concierge_web_private, settings.concierge_web_ports)
+    rules = WebRules(settings.concierge_web_private, settings.concierge_web_ports, settings.concierge_web_networks)
     most_bytes = settings.concierge_web_mb * MEGABYTE
     fetching = FetchOptions(rules, USER_AGENT, settings.concierge_web_seconds, most_bytes)
     limits = LookLimits(settings.concierge_web_pages, settings.concierge_max_web_sources, most_bytes)

@@ -1,5 +1,6 @@
 """The settings of web pages and exported chats as sources of knowledge. A part of bot/settings.py."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -11,6 +12,8 @@ class WebSettings(BaseSettings):
 
     # whether addresses inside a private network may be read, on any port
     concierge_web_private: bool = False
+    # networks that may be read although they are private: 10.1.0.0/16
+    concierge_web_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     concierge_web_ports: Annotated[frozenset[int], NoDecode] = frozenset({80, 443})
     concierge_web_seconds: float = Field(default=30.0, gt=0, le=600, allow_inf_nan=False)
     concierge_web_mb: int = Field(default=20, ge=1, le=1_000)
@@ -19,6 +22,16 @@ class WebSettings(BaseSettings):
     concierge_web_sites: int = Field(default=4, ge=1, le=64)
     concierge_max_web_sources: int = Field(default=5_000, ge=1, le=1_000_000)
     concierge_chat_export_mb: int = Field(default=20, ge=1, le=1_000)
+
+    @field_validator("concierge_web_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError:
+            raise ValueError("must be networks with commas between them, such as 10.1.0.0/16") from None
 
     @field_validator("concierge_web_ports", mode="before")
     @classmethod

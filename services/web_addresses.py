@@ -3,7 +3,7 @@
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -36,10 +36,22 @@ class NotPublicError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class WebRules:
-    """`private`: addresses inside a private network, and any port, are allowed too."""
+    """`private`: any address and any port is allowed. `networks` are allowed although they are not public."""
 
     private: bool = False
     ports: frozenset[int] = frozenset({80, 443})
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def admit(self, address: str) -> bool:
+        """Whether we may speak to this IP address."""
+        return self.private or is_public(address) or self._named(address)
+
+    def _named(self, address: str) -> bool:
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in self.networks)
 
 
 def tidy_address(written: str, rules: WebRules) -> str:
@@ -107,17 +119,18 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 class PublicResolver(AbstractResolver):
-    """Names to addresses, refused when any of them is not public: the one that is used is one that was checked."""
+    """Names to addresses, refused when we may not speak to any of them: the one that is used was checked."""
 
-    def __init__(self, inner: AbstractResolver) -> None:
+    def __init__(self, inner: AbstractResolver, rules: WebRules) -> None:
         self._inner = inner
+        self._rules = rules
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Raises NotPublicError, and OSError for a name that is not known."""
         found = await self._inner.resolve(host, port, family)
-        if not all(is_public(each["host"]) for each in found):
+        if not all(self._rules.admit(each["host"]) for each in found):
             raise NotPublicError
         return found
 
@@ -126,12 +139,12 @@ class PublicResolver(AbstractResolver):
         await self._inner.close()
 
 
-def public_socket(info: _AddressInfo) -> socket.socket:
+def public_socket(rules: WebRules, info: _AddressInfo) -> socket.socket:
     """A socket to connect to this address with: the last check, which no way of writing an address gets around.
 
     Raises NotPublicError.
     """
     family, kind, protocol, _, place = info
-    if not is_public(str(place[0])):
+    if not rules.admit(str(place[0])):
         raise NotPublicError
     return socket.socket(family, kind, protocol)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -62,13 +63,11 @@ class WebFetcher:
         cls, options: FetchOptions, resolver: AbstractResolver | None = None
     ) -> "AsyncIterator[WebFetcher]":
         """A fetcher for the length of the block. `resolver` turns names into addresses; the machine's by default."""
-        names = resolver or aiohttp.ThreadedResolver()
-        private = options.rules.private
         connector = aiohttp.TCPConnector(
-            resolver=names if private else PublicResolver(names),
+            resolver=PublicResolver(resolver or aiohttp.ThreadedResolver(), options.rules),
             # looked up anew for each connection: what was checked is what is used
             use_dns_cache=False,
-            socket_factory=None if private else public_socket,
+            socket_factory=partial(public_socket, options.rules),
             family=socket.AF_UNSPEC,
         )
         async with aiohttp.ClientSession(
@@ -152,10 +151,11 @@ def _in_words(error: Exception) -> WebError:
     cause = getattr(error, "os_error", error)
     if isinstance(cause, NotPublicError):
         return WebRefusedError(web_errors.NOT_PUBLIC)
-    if isinstance(error, aiohttp.InvalidURL | ValueError) and not isinstance(error, aiohttp.ClientPayloadError):
-        return WebRefusedError("This is no web address.")
+    # a bad certificate is a ValueError, too
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return WebAwayError(web_errors.BAD_CERTIFICATE)
+    if isinstance(error, ValueError):
+        return WebRefusedError("This is no web address.")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return WebAwayError(web_errors.UNKNOWN_NAME)
     if isinstance(error, aiohttp.ClientSSLError):

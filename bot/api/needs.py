@@ -157,6 +157,10 @@ class Sources(Protocol):
         """In bytes."""
         ...
 
+    async def sweep(self) -> None:
+        """Do what is due of each."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ApiNeeds:

@@ -14,11 +14,11 @@ from agents.language_packs import LanguagePack, load_language_packs
 from agents.ports import Answer
 from agents.topics import TopicFinder
 from agents.word_marks import WordMarks
-from bot.api.needs import API, ApiNeeds, Ingestion
+from bot.api.needs import API, ApiNeeds, Ingestion, Sources
 from bot.api.routes import install_api
 from bot.health import HEALTH, Check, HealthNeeds, install_health
 from bot.knowledge_settings import KnowledgeSettings
-from bot.knowledge_sources import knowledge_sources
+from bot.knowledge_sources import KnowledgeSources, knowledge_sources
 from database.businesses import ensure_default
 from database.clock import Clock
 from database.engine import Database
@@ -86,6 +86,13 @@ class Desk:
     wakes: list[bool]
 
     @property
+    def sources(self) -> Sources:
+        """Where knowledge comes from besides uploads."""
+        app = self.client.app
+        assert app is not None
+        return app[API].sources
+
+    @property
     def path(self) -> str:
         return "/api/v1/businesses/default"
 
@@ -131,7 +138,7 @@ async def api_desk(
         wakes: list[bool] = []
         packs = await asyncio.to_thread(load_language_packs)
         ground = Ground(knowledge_database or chat, cast("SourceDocuments", ingestion or knowledge), Speaking(packs))
-        sources = await stack.enter_async_context(
+        sources: KnowledgeSources = await stack.enter_async_context(
             knowledge_sources(settings or KnowledgeSettings(), ground, clock, random.Random(7))
         )
         app = web.Application()
