@@ -11,6 +11,7 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{60,}")
 _HEX_TOKEN = re.compile(r"(?:[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-9a-fA-F]{8})[:,]?")
 _HEX_LINE = re.compile(r"(?:\b[0-9a-fA-F]{2,8}\b[\s:,]+){12,}")
+_DIGIT, _CAPITAL, _SMALL = re.compile(r"[0-9]"), re.compile(r"[A-Z]"), re.compile(r"[a-z]")
 _BROKEN_SHARE = 0.2
 _CODE_SHARE = 0.7
 # A table of figures has tokens like these too, but hardly any with letters.
@@ -49,7 +50,6 @@ def _is_hex_dump(text: str) -> bool:
 
 def _mixes(run: str) -> bool:
     """Digits among letters, or capitals amid small ones: no word and no line of dashes."""
-    letters = sum(character.isalpha() for character in run)
-    digits = sum(character.isdecimal() for character in run)
-    capitals = sum(character.isupper() for character in run)
+    digits, capitals = len(_DIGIT.findall(run)), len(_CAPITAL.findall(run))
+    letters = len(_SMALL.findall(run)) + capitals
     return bool(letters and digits) or 0.15 < capitals / max(letters, 1) < 0.85  # noqa: PLR2004 - neither all nor few

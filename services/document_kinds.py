@@ -241,6 +241,8 @@ def _zip_kind(file: BinaryIO) -> DocumentKind:
 
 def _ole_kind(file: BinaryIO) -> DocumentKind:
     names = ole_names(file)
+    if not names:
+        raise UnreadableDocumentError(DAMAGED)
     # Office keeps a document with a password as a stream of this name (MS-OFFCRYPTO 2.3.4.4).
     if "EncryptedPackage" in names:
         raise UnreadableDocumentError(ENCRYPTED)

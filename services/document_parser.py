@@ -80,6 +80,7 @@ class DocumentParser:
         self._limits = limits
         self._turn = asyncio.Semaphore(limits.children)
         self._idle: list[_Child] = []
+        self._ending: set[_Child] = set()
         self._retiring: asyncio.Task[None] | None = None
 
     async def parse(
@@ -99,7 +100,7 @@ class DocumentParser:
                 await self._give_back(child)
                 raise
             except BaseException:
-                await child.kill()
+                await self._end(child)
                 raise
             await self._give_back(child)
             return parsed
@@ -110,7 +111,9 @@ class DocumentParser:
             self._retiring.cancel()
             await asyncio.wait([self._retiring])
         while self._idle:
-            await self._idle.pop().kill()
+            await self._end(self._idle.pop())
+        for child in list(self._ending):
+            await child.kill()
 
     @property
     def pids(self) -> list[int]:
@@ -131,11 +134,12 @@ class DocumentParser:
             child = self._idle.pop()
             if await child.ready():
                 return child
+            await self._end(child)
         return await _Child.start(self._limits)
 
     async def _give_back(self, child: "_Child") -> None:
         if child.worn or not child.alive or child.documents >= self._limits.documents_per_child:
-            await child.kill()
+            await self._end(child)
             return
         self._idle.append(child)
         if self._retiring is not None:
@@ -145,7 +149,13 @@ class DocumentParser:
     async def _retire(self) -> None:
         await self._clock.sleep(self._limits.idle_seconds)
         while self._idle:
-            await self._idle.pop().kill()
+            await self._end(self._idle.pop())
+
+    async def _end(self, child: "_Child") -> None:
+        """Also what was cut off here is finished by `close`: nothing of a child stays on the disk."""
+        self._ending.add(child)
+        await child.kill()
+        self._ending.discard(child)
 
 
 class _Child:
@@ -165,7 +175,7 @@ class _Child:
 
     @classmethod
     async def start(cls, limits: ParserLimits) -> "_Child":
-        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix=_FOLDER_PREFIX)
+        folder = await asyncio.to_thread(_new_folder)
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -192,12 +202,11 @@ class _Child:
         return self._process.returncode is None
 
     async def ready(self) -> bool:
-        """Whether it still answers; ended when it does not."""
+        """Whether it still answers."""
         try:
             await self._ask({})
             await asyncio.wait_for(self._answer(), _READY_SECONDS)
         except (_ChildDiedError, TimeoutError):
-            await self.kill()
             return False
         return True
 
@@ -251,6 +260,25 @@ class _Child:
     async def _listen(self) -> None:
         while read := await self._errors.read(_ERROR_BYTES):
             self._said = (self._said + read)[:_ERROR_BYTES]
+
+
+def _new_folder() -> str:
+    """A folder for a child; those of servers that were killed at a bad moment go."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*-*"):
+        owner = left.name.removeprefix(_FOLDER_PREFIX).split("-", 1)[0]
+        if owner.isdecimal() and not _lives(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -47,6 +47,9 @@ _OURS = frozenset(
 )
 # Nobody breaks a line of this length but an editor.
 _WRAP_CHARACTERS = 50
+# io.StringIO takes four times the memory of a text.
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_DECLARATION = re.compile(r"<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TITLE_WITHIN = 64 * 1024
 _MAIN_HEADING = re.compile(r"<h1\b", re.IGNORECASE)
@@ -120,6 +123,7 @@ class DocumentReader:
         """A document in a document under its name as a heading; what cannot be read is noted, not raised."""
         heading = Block(BlockKind.HEADING, name, _level(depth, self._budget))
         given = False
+        noted = len(self._not_read)
         try:
             kind = kind_of_file(file, name, pictures=self._recognition is not None)
             if kind in {DocumentKind.ZIP, DocumentKind.MAIL} and depth >= self._budget.depth:
@@ -135,7 +139,7 @@ class DocumentReader:
                 raise
             self._leave_out(name, str(error))
             return
-        if not given:
+        if not given and noted == len(self._not_read):
             self._leave_out(name, SCANNED if kind is DocumentKind.PDF else NO_TEXT)
 
     def _leave_out(self, name: str, sentence: str) -> None:
@@ -182,7 +186,7 @@ def _book_blocks(document: Any) -> Iterator[Block]:
 
 def _xml_blocks(text: str) -> Iterator[Block]:
     """What stands between the tags; markup within it, as feeds have it, is taken off too."""
-    for line in without_tags(text, every_tag_breaks=True).split("\n"):
+    for line in without_tags(_DECLARATION.sub("", text, count=1), every_tag_breaks=True).split("\n"):
         if line.strip():
             yield Block(BlockKind.PARAGRAPH, without_tags(line) if "<" in line else line)
 
@@ -190,7 +194,7 @@ def _xml_blocks(text: str) -> Iterator[Block]:
 def _text_blocks(text: str) -> Iterator[Block]:
     """Paragraphs between empty lines. Their line ends stay, except where an editor wrapped a sentence."""
     paragraph = ""
-    for line in map(str.strip, io.StringIO(text)):
+    for line in (found.group().strip() for found in _LINE.finditer(text)):
         if not line:
             yield Block(BlockKind.PARAGRAPH, paragraph)
             paragraph = ""

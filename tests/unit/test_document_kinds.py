@@ -46,7 +46,8 @@ def test_documents_are_told_by_their_content(tmp_path, content, filename, expect
     ("content", "filename", "sentence"),
     [
         (b"", "a.txt", EMPTY),
-        (OLE, "a.doc", OLD_OFFICE),
+        (OLE, "a.doc", DAMAGED),
+        (ole_container("Contents"), "a.pub", OLD_OFFICE),
         (ole_container("EncryptedPackage"), "a.docx", ENCRYPTED),
         (b"PK\x03\x04 and then nothing of an archive", "a.docx", DAMAGED),
         (bytes(range(256)) * 20, "a.bin", NOT_TEXT),
