@@ -1,6 +1,6 @@
 """The bars of `concierge ingest`: one for all files, and below it one for each that is under way, as many as fit."""
 
-import shutil
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -26,7 +26,9 @@ class UploadBars:
         self._words = [""] * len(names)
         self._lines: dict[int, tqdm[Any]] = {}
         self._shown = shown and sys.stderr.isatty()
-        self._free = list(range(1, 1 + min(MOST_LINES, len(names), shutil.get_terminal_size().lines - 2)))
+        # one line is of all files, and the cursor has one
+        room = os.get_terminal_size(sys.stderr.fileno()).lines - 2 if self._shown else 0
+        self._free = list(range(1, 1 + min(MOST_LINES, len(names), room)))
         self._all = tqdm(total=len(names), bar_format=_ALL, desc=_label(f"{len(names)} files"), disable=not self._shown)
 
     def __enter__(self) -> Self:

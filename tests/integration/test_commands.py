@@ -3,39 +3,17 @@
 import asyncio
 import json
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
 from bot.command_line import main
-from bot.data_directory import owned_directory
-from bot.settings import Settings
-from database.clock import SystemClock
 from database.records import Passage, new_id
-from tests.fakes.api_desk import ADMIN
-from tests.fakes.document_desk import document_desk
+from tests.fakes.command_process import concierge, served_directory
 from tests.fakes.owner_process import owner_process
 
 pytestmark = pytest.mark.blocking_allowed  # the tests wait for processes
 
-ROOT = Path(__file__).parents[2]
 COMMANDS = ["serve", "demo", "ingest", "ask", "connect", "doctor", "migrate", "dead-letters list", "dead-letters retry"]
-
-
-async def concierge(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
-    """Run the command in `folder`: exit code, stdout, stderr."""
-    ours = {name.upper() for name in Settings.model_fields}
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "import sys; from bot.command_line import main; sys.exit(main())", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=folder,
-        env={**environment, "PYTHONPATH": str(ROOT), "CONCIERGE_LOCK_WAIT_SECONDS": "0", **settings},
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def test_serve_names_every_setting_that_is_missing(tmp_path):
@@ -172,13 +150,8 @@ async def test_an_owner_without_an_api_is_said(tmp_path):
 
 @pytest.fixture
 async def served(tmp_path, chat, knowledge, metrics):
-    """A running server that owns ./data and knows the token of its run.json."""
-    clock = SystemClock()
-    async with owned_directory(tmp_path / "data", clock=clock, wait_seconds=0) as directory:
-        tokens = {"admin": ADMIN, "owner": directory.token}
-        async with document_desk(chat, knowledge, clock, metrics, tmp_path / "uploads", tokens=tokens) as desk:
-            await directory.announce("127.0.0.1", desk.client.port or 0, clock.now())
-            yield desk
+    async with served_directory(tmp_path, chat, knowledge, metrics) as desk:
+        yield desk
 
 
 async def test_ask_goes_through_the_running_server(tmp_path, served):
