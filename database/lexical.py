@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from database.chunks import last_number, numbered_ids, words_after, words_of
 from database.engine import Database, DatabaseClosedError, DatabaseOptions
-from database.lexical_search import RARE, Proposed, count_words, propose, stems_of
-from database.lexical_units import add_words, indexed_after, remove_words, watermark
+from database.lexical_search import RARE, IndexedStems, Proposed, count_words, propose, stems_of
+from database.lexical_units import add_words, indexed_after, merge_words, remove_words, watermark, word_tables
 from database.metrics import Metrics
 from database.migrations import NewerDatabaseError
 from database.transaction import Unit
@@ -32,10 +32,10 @@ _BROKEN = ("malformed", "not a database", "no such table", "corrupt", "disk i/o 
 
 @dataclass(frozen=True, slots=True)
 class WordHits:
-    """What a question proposes: the stems of chunks by their ids, the best first, and how its words are weighed."""
+    """What a question proposes, live or not, and how its words are weighed."""
 
     asked: AskedWords
-    stems: dict[str, bytes]
+    candidates: IndexedStems
 
 
 class LexicalError(Exception):
@@ -88,19 +88,18 @@ class LexicalIndex:
         words = query_words(query)
         known = self._known(business_id, words)
         found = await self._read(propose(business_id, words, limit, self._word_budget, known))
-        return WordHits(self._asked(business_id, query, known, found), dict(found.candidates))
+        return WordHits(self._asked(business_id, query, known, found), found.candidates)
 
     async def score(self, hits: WordHits, others: Sequence[str] = ()) -> dict[str, float]:
         """The scores of the candidates and of `others`, by chunk id; 0 for what is not indexed."""
-        unread = [chunk_id for chunk_id in others if chunk_id not in hits.stems]
-        stems = {**dict.fromkeys(unread, b""), **hits.stems}
-        if unread:
-            stems |= dict(await self._read(stems_of(unread)))
-        scores = word_scores(hits.asked, list(stems.values())).tolist()
+        proposed = set(hits.candidates.chunk_ids)
+        unread = [chunk_id for chunk_id in others if chunk_id not in proposed]
+        every = hits.candidates + await self._read(stems_of(unread)) if unread else hits.candidates
+        scores = word_scores(hits.asked, every.lengths, every.stems).tolist()
         if not any(scores):
-            # Found by a prefix, as single Chinese characters are: in the order in which they were proposed.
-            scores = [0.0] * len(unread) + [_LEAST / place for place, _ in enumerate(hits.stems, start=1)]
-        return dict(zip(stems, scores, strict=True))
+            # Found by a prefix, as single Chinese characters are.
+            scores = [_LEAST if chunk_id in proposed else 0.0 for chunk_id in every.chunk_ids]
+        return {**dict.fromkeys(unread, 0.0), **dict(zip(every.chunk_ids, scores, strict=True))}
 
     async def weigh(self, business_id: str, query: str) -> AskedWords:
         """How much each word of the question tells, for `scores_of`."""
@@ -113,8 +112,8 @@ class LexicalIndex:
         if not chunk_ids:
             return {}
         found = await self._read(stems_of(chunk_ids))
-        scores = word_scores(asked, [stems for _, stems in found]).tolist()
-        return dict(zip((chunk_id for chunk_id, _ in found), scores, strict=True))
+        scores = word_scores(asked, found.lengths, found.stems).tolist()
+        return dict(zip(found.chunk_ids, scores, strict=True))
 
     def _known(self, business_id: str, words: Sequence[str]) -> dict[str, int]:
         """Document frequencies that were counted before and still hold."""
@@ -149,6 +148,17 @@ class LexicalIndex:
             unit = remove_words(chunk_ids[start : start + SLICE])
             removed += await self._write(unit)
         return removed
+
+    async def scrub(self) -> bool:
+        """Take what was removed out of the file, too: FTS5 keeps deleted words until its segments are merged.
+
+        In small steps. False when a reader kept the last step from being done.
+        """
+        for number in await self._read(word_tables()):
+            step = merge_words(number, first=True)
+            while await self._write(step):
+                step = merge_words(number, first=False)
+        return await self._guarded(lambda database: database.scrub())
 
     async def repair(self) -> tuple[int, int]:
         """Make the index what knowledge.db says, by comparing the sets; how many chunks were added and removed."""
@@ -221,7 +231,9 @@ class LexicalIndex:
             self._database = await self._stack.enter_async_context(self._opened())
 
     def _opened(self) -> AbstractAsyncContextManager[Database]:
-        return Database.open(self._path, DatabaseOptions("lexical", writer_cache_mb=16), self._metrics)
+        return Database.open(
+            self._path, DatabaseOptions("lexical", writer_cache_mb=16, secure_delete=True), self._metrics
+        )
 
     async def _discard(self, database: Database | None) -> None:
         if database is None or self._database is not database:

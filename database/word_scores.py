@@ -46,23 +46,23 @@ def asked_words(question: str, frequencies: Mapping[str, int], chunks: int) -> A
     return AskedWords(stems, weights, follows, max(float(weights.sum()), 1e-9))
 
 
-def word_scores(asked: AskedWords, texts: Sequence[bytes]) -> Floats:
-    """A score for each text (its stems, 4 bytes each): bm25 and pairs of words in a row, relative to all words asked.
+def word_scores(asked: AskedWords, sizes: Sequence[int], stems: bytes) -> Floats:
+    """A score for each text: bm25 and pairs of words in a row, relative to all words asked.
 
-    0 is no word of the question; about 1 all of them, each once; above 2 all of them in the question's order.
+    The texts' stems stand one after another, 4 bytes each, `sizes` of them a text. 0 is no word of the question; about
+    1 all of them, each once; above 2 all of them in the question's order.
     """
-    if not texts or not len(asked.stems):
-        return np.zeros(len(texts))
-    lengths = np.array([len(text) // 4 for text in texts])
-    found = np.frombuffer(b"".join(texts), "<u4")
+    lengths, found = np.array(sizes, np.intp), np.frombuffer(stems, "<u4")
+    if not len(found) or not len(asked.stems):
+        return np.zeros(len(lengths))
     places = np.minimum(np.searchsorted(asked.stems, found), len(asked.stems) - 1)
     hits = np.flatnonzero(asked.stems[places] == found)
-    terms, owners = places[hits], np.repeat(np.arange(len(texts)), lengths)[hits]
-    shape = (len(texts), len(asked.stems))
+    terms, owners = places[hits], np.repeat(np.arange(len(lengths)), lengths)[hits]
+    shape = (len(lengths), len(asked.stems))
     counts = np.bincount(owners * shape[1] + terms, minlength=shape[0] * shape[1]).reshape(shape)
     patience = _SATURATION * (1 - _LENGTH + _LENGTH * lengths / _USUAL_WORDS)
     saturated = counts * (_SATURATION + 1) / (counts + patience[:, None])
-    scores: Floats = saturated @ asked.weights + _pairs(asked, hits, terms, owners, len(texts))
+    scores: Floats = saturated @ asked.weights + _pairs(asked, hits, terms, owners, len(lengths))
     return scores / asked.total
 
 

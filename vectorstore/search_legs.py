@@ -17,6 +17,8 @@ from vectorstore.score_fusion import fused
 logger = logging.getLogger(__name__)
 
 SILENCES = 3
+# So many times as many candidates are read by words as by vectors: they are proposed roughly and scored exactly.
+WORDS_FETCH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class SearchLegs:
         if said is None:
             return Found(fetch, near, None, len(near or ()), 0)
         words = await self._scores(said, list(near or ()))
-        return Found(fetch, near, words, len(near or ()), len(said.stems))
+        return Found(fetch, near, words, len(near or ()), len(said.candidates.chunk_ids) // WORDS_FETCH)
 
     async def _by_vector(self, business_id: str, asked: QueryVector | None, fetch: int) -> dict[str, float] | None:
         if asked is None:
@@ -138,7 +140,7 @@ class SearchLegs:
     async def _by_words(self, business_id: str, query: str, fetch: int) -> WordHits | None:
         began = time.perf_counter()
         try:
-            found = await self._words.propose(business_id, query, fetch)
+            found = await self._words.propose(business_id, query, WORDS_FETCH * fetch)
         except LexicalError as error:
             logger.info("searching without words: %s", error)
             self._healer.look()

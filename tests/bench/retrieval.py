@@ -1,128 +1,97 @@
-"""How often the right passage is found: hybrid search beside its lexical leg alone, on SQuAD and XQuAD.
+"""How often the right passage is found with 50,000 foreign chunks in the same index, beside each leg alone.
 
-`python -m tests.bench.retrieval` measures it again with 50,000 foreign passages in the same business.
+Weights and constants were found on the other half of the questions (`QuestionSet.half`): see docs/benchmarks.md.
 """
 
-import asyncio
-import json
-import random
-import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tests.bench.figures import Figure, table
+from tests.bench.figures import Figure
+from tests.bench.foreign_texts import foreign_texts
+from tests.bench.question_sets import Asked, QuestionSet, question_sets
 from tests.fakes.knowledge_base import KnowledgeBase, knowledge_base
-from tests.shared import SHARED
+from vectorstore.chroma_manager import Collection
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
-LANGUAGES = ("en", "de", "ar", "hi", "zh", "th")
-QUESTIONS = 400
 FOREIGN = 50_000
+MOST_QUESTIONS = 150
+DEPTH = 20
+BUSINESS = "shop"
+GOAL = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionSet:
-    """Passages by id, and questions with the id of the passage that answers."""
+@dataclass
+class Ranks:
+    """The place, from 0, of the first right passage for each question; None where it is not among the first DEPTH."""
 
-    name: str
-    passages: dict[str, str]
-    questions: list[tuple[str, str]]
+    places: list[int | None] = field(default_factory=list)
+
+    def note(self, found: Sequence[str | None], gold: frozenset[str]) -> None:
+        """What was found for one question, best first."""
+        self.places.append(next((at for at, key in enumerate(found[:DEPTH]) if key in gold), None))
+
+    def hit(self, depth: int) -> float:
+        """The share of questions with a right passage among so many."""
+        return sum(place is not None and place < depth for place in self.places) / len(self.places)
+
+    @property
+    def mrr(self) -> float:
+        """The mean reciprocal rank."""
+        return sum(1 / (place + 1) for place in self.places if place is not None) / len(self.places)
 
 
-def _rows(path: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (SHARED / "evaldata" / path).read_text("utf-8").splitlines()]
-
-
-def _set(name: str, passages: str, questions: str) -> QuestionSet:
-    asked = [
-        (row["question"], row["gold_pid"]) for row in _rows(questions) if row.get("gold_pid") and row.get("answers")
-    ]
-    random.Random(5).shuffle(asked)
-    return QuestionSet(name, {row["pid"]: row["text"][:1200] for row in _rows(passages)}, asked[:QUESTIONS])
-
-
-def question_sets() -> list[QuestionSet]:
-    """SQuAD 2 (answerable questions) and XQuAD in six languages; none where the shared data are not there."""
-    if not (SHARED / "evaldata").exists():
+async def run() -> list[Figure]:
+    """hit@5 and MRR of every set; `[]` where the data are not."""
+    sets = question_sets()
+    if not sets:
         return []
-    squad = "squad2_dev/visible"
-    xquad = "xquad/visible"
-    return [
-        _set("SQuAD", f"{squad}/passages.jsonl", f"{squad}/questions.jsonl"),
-        *(
-            _set(f"XQuAD {code}", f"{xquad}/passages.{code}.jsonl", f"{xquad}/questions.{code}.jsonl")
-            for code in LANGUAGES
-        ),
-    ]
-
-
-async def measure(base: KnowledgeBase, questions: QuestionSet) -> list[Figure]:
-    """hit@1 and hit@5 of the hybrid search and of the words alone, and the time of a search."""
-    chunks = await base.learn(questions.name, list(questions.passages.values()))
-    ids = {chunk.id: pid for chunk, pid in zip(chunks, questions.passages, strict=True)}
-    hits = {(leg, depth): 0 for leg in ("hybrid", "words") for depth in (1, 5)}
-    seconds: list[float] = []
-    for question, gold in questions.questions:
-        began = time.perf_counter()
-        found = [ids.get(passage.chunk_id) for passage in await base.index.search(questions.name, question, limit=5)]
-        seconds.append(time.perf_counter() - began)
-        by_words = await _by_words(base, questions.name, question)
-        for depth in (1, 5):
-            hits["hybrid", depth] += gold in found[:depth]
-            hits["words", depth] += gold in [ids.get(chunk_id) for chunk_id in by_words[:depth]]
-    count = len(questions.questions)
-    figures = [
-        Figure(
-            f"{questions.name}, hit@{depth}",
-            hits["hybrid", depth] / count,
-            "",
-            hits["words", depth] / count,
-            "words alone",
-        )
-        for depth in (1, 5)
-    ]
-    seconds.sort()
-    median = Figure(f"{questions.name}, one search p50", seconds[count // 2] * 1000, "ms", higher_is_better=False)
-    return [*figures, median]
-
-
-async def _by_words(base: KnowledgeBase, business_id: str, question: str) -> list[str]:
-    found = await base.words.search(business_id, question, 5)
-    return [chunk_id for chunk_id, _ in found]
-
-
-async def add_foreign(base: KnowledgeBase, business_id: str, count: int) -> None:
-    """Passages that answer nothing: sentences of the other passages, mixed anew."""
-    dice = random.Random(3)
-    sentences = [s.strip() for row in _rows("squad2_dev/visible/passages.jsonl") for s in row["text"].split(". ")]
-    sentences += [s.strip() for row in _rows("xquad/visible/passages.en.jsonl") for s in row["text"].split(". ")]
-    words = [word for sentence in sentences for word in sentence.split()]
-    for _ in range(0, count, 5_000):
-        texts = [" ".join(dice.choices(words, k=dice.randint(30, 110))) for _ in range(5_000)]
-        await base.store(business_id, texts, filename="foreign.txt")
-    await base.words.repair()
-    base.index._healer.look()
-    await base.index.wait_healthy()
-
-
-async def run(*, foreign: int = 0) -> list[Figure]:
-    """The figures of this benchmark."""
-    embedder, figures = WordLlamaEmbedder(), list[Figure]()
+    embedder = WordLlamaEmbedder()
     with tempfile.TemporaryDirectory() as directory:
         async with knowledge_base(Path(directory), embedder=embedder) as base:
-            await base.index.wait_healthy()
-            for questions in question_sets()[: 1 if foreign else None]:
-                if foreign:
-                    await add_foreign(base, questions.name, foreign)
-                figures += await measure(base, questions)
+            await add_foreign(base, sets, FOREIGN)
+            figures = [figure for each in sets for figure in await measured(base, each, each.half(odd=True))]
     embedder.close()
     return figures
 
 
-if __name__ == "__main__":
-    print(table(asyncio.run(run())))
-    print(f"\nWith {FOREIGN:,} foreign passages beside:\n", file=sys.stderr)
-    print(table(asyncio.run(run(foreign=FOREIGN))))
+async def add_foreign(base: KnowledgeBase, sets: Sequence[QuestionSet], count: int) -> None:
+    """Chunks that answer nothing, in both legs."""
+    texts = foreign_texts(sets, count)
+    for start in range(0, count, 5_000):
+        chunks = await base.store(BUSINESS, texts[start : start + 5_000], filename="foreign.txt")
+        await base.index.add(chunks, await base.embedder.embed([chunk.text for chunk in chunks]))
+
+
+async def measured(base: KnowledgeBase, each: QuestionSet, questions: Sequence[Asked]) -> list[Figure]:
+    """The set's figures; its passages are in the index only meanwhile."""
+    hybrid, words, vectors = await ranks(base, each, questions[:MOST_QUESTIONS])
+    figures = []
+    for name, mine, others in (
+        ("hit@5", hybrid.hit(5), {"words alone": words.hit(5), "vectors alone": vectors.hit(5)}),
+        ("MRR", hybrid.mrr, {"words alone": words.mrr, "vectors alone": vectors.mrr}),
+    ):
+        better = max(others, key=others.__getitem__)
+        goal = min(1.0, others[better] + GOAL)
+        figures.append(Figure(f"{each.name}, {name}", mine, "", others[better], better, others[better], goal))
+    return figures
+
+
+async def ranks(base: KnowledgeBase, each: QuestionSet, questions: Sequence[Asked]) -> tuple[Ranks, Ranks, Ranks]:
+    """By both legs together, by the words alone, by the vectors alone."""
+    chunks = await base.learn(BUSINESS, list(each.passages.values()), filename=each.name)
+    ids = {chunk.id: key for chunk, key in zip(chunks, each.passages, strict=True)}
+    hybrid, words, vectors = Ranks(), Ranks(), Ranks()
+    place = Collection(BUSINESS, base.embedder.name)
+    for asked in questions:
+        found = await base.index.search(BUSINESS, asked.text, limit=DEPTH)
+        hybrid.note([ids.get(passage.chunk_id) for passage in found], asked.gold)
+        said = await base.words.search(BUSINESS, asked.text, 50)
+        words.note([ids.get(key) for key, _ in said], asked.gold)
+        vector = (await base.embedder.embed([asked.text]))[0]
+        near = await base.vectors.query(place, vector, DEPTH)
+        vectors.note([ids.get(key) for key, _ in near], asked.gold)
+    await base.delete(chunks[0].document_id)
+    await base.index.remove(BUSINESS, [chunk.id for chunk in chunks])
+    return hybrid, words, vectors
