@@ -36,11 +36,15 @@ def words_after(n: int, limit: int) -> Unit[list[ChunkWords]]:
     """The next chunks behind `n`, of every business and version."""
 
     async def unit(transaction: Transaction) -> list[ChunkWords]:
-        rows = await transaction.all(
-            f"{_WORDS} WHERE c.n > :n ORDER BY c.n LIMIT :limit",
+        rows = await transaction.packed(
+            "n, id, business_id, heading, text, wanted",
+            f"FROM ({_WORDS} WHERE c.n > :n ORDER BY c.n LIMIT :limit)",
             {"n": n, "limit": limit},
         )
-        return [_words(row) for row in rows]
+        return [
+            ChunkWords(n, key, business_id, embedded_text(heading, text), bool(wanted))
+            for n, key, business_id, heading, text, wanted in rows
+        ]
 
     return unit
 

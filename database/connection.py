@@ -33,7 +33,13 @@ class Connection(aiosqlite.Connection):
 
 
 def _connect(
-    path: Path, *, busy_timeout_seconds: float, cache_mb: int, mmap_mb: int, query_only: bool
+    path: Path,
+    *,
+    busy_timeout_seconds: float,
+    cache_mb: int,
+    mmap_mb: int,
+    query_only: bool,
+    secure_delete: bool,
 ) -> sqlite3.Connection:
     # busy_timeout comes BEFORE the switch to WAL: the switch itself meets locks (MEASURED: "locked" at once).
     connection = sqlite3.connect(
@@ -55,6 +61,7 @@ def _connect(
         connection.execute(f"PRAGMA journal_size_limit = {64 * MEGABYTE}").fetchall()
         # Only the writer checkpoints, when it is idle or the log is large; never in the middle of a commit.
         connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+        connection.execute(f"PRAGMA secure_delete = {'ON' if secure_delete else 'OFF'}").fetchall()
         if query_only:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:
@@ -70,8 +77,12 @@ async def connect(
     cache_mb: int = 64,
     mmap_mb: int = 0,
     query_only: bool = False,
+    secure_delete: bool = False,
 ) -> Connection:
-    """Open `path` (made when missing). Raises sqlite3.Error when it is no database or cannot be opened."""
+    """Open `path` (made when missing). Raises sqlite3.Error when it is no database or cannot be opened.
+
+    `secure_delete`: what is deleted is overwritten with zeros.
+    """
     connector = partial(
         _connect,
         path,
@@ -79,6 +90,7 @@ async def connect(
         cache_mb=cache_mb,
         mmap_mb=mmap_mb,
         query_only=query_only,
+        secure_delete=secure_delete,
     )
     connection = Connection(path, connector)
     await connection

@@ -41,7 +41,8 @@ def versions(business_id: str, document_id: str) -> Unit[list[VersionView] | Non
         )
         if not rows:
             return None
-        return [VersionView(*row[:9], state=VersionState(row["state"])) for row in rows if row["number"] is not None]
+        found = [dict(row) for row in rows if row["number"] is not None]
+        return [VersionView(**fields | {"state": VersionState(fields["state"])}) for fields in found]
 
     return unit
 

@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DatabaseOptions:
-    """How a file is opened. `name` is also the folder of its migrations: chat, knowledge or lexical."""
+    """How a file is opened. `name` is also the folder of its migrations: chat, knowledge or lexical.
+
+    `secure_delete`: what is deleted is overwritten; it is gone from the disk after `scrub`.
+    """
 
     name: str
     busy_timeout_seconds: float = 60.0
@@ -34,6 +37,7 @@ class DatabaseOptions:
     writer_cache_mb: int = 64
     reader_cache_mb: int = 8
     mmap_mb: int = 0
+    secure_delete: bool = False
 
 
 class Database:
@@ -79,6 +83,10 @@ class Database:
         finally:
             self._free.put_nowait(reader)
 
+    async def scrub(self) -> bool:
+        """Empty the write-ahead log, which still holds what was deleted; False when a reader was in the way."""
+        return await self._writer.truncate()
+
     @property
     def waiting(self) -> int:
         """Units that wait for the writer."""
@@ -112,6 +120,7 @@ async def _opened(stack: AsyncExitStack, path: Path, options: DatabaseOptions, *
         cache_mb=options.writer_cache_mb if writer else options.reader_cache_mb,
         mmap_mb=options.mmap_mb,
         query_only=not writer,
+        secure_delete=options.secure_delete and writer,
     )
     stack.push_async_callback(connection.close)
     return connection

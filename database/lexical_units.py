@@ -1,5 +1,6 @@
 """The SQL of lexical.db: one FTS5 table a business, kept up to a watermark."""
 
+import json
 import sys
 from array import array
 from collections.abc import Sequence
@@ -10,6 +11,10 @@ from database.word_stems import stem_numbers
 from database.words import cut
 
 TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
+
+# A step of so many pages (4 KB) keeps the writer for some milliseconds.
+MERGE_PAGES = 64
+MERGE_CHANGES = 2
 
 
 def watermark() -> Unit[int]:
@@ -29,23 +34,39 @@ def add_words(chunks: Sequence[ChunkWords]) -> Unit[None]:
         for business_id in sorted({chunk.business_id for chunk in chunks if chunk.wanted}):
             mine = [chunk for chunk in chunks if chunk.wanted and chunk.business_id == business_id]
             number = await _table(transaction, business_id)
-            fresh = []
-            for chunk in mine:
-                # A row with another id under the same number is from another knowledge.db: repair takes it away.
-                added = await transaction.run(
-                    "INSERT INTO indexed_chunks (n, chunk_id, number, stems) VALUES (:n, :id, :number, :stems) "
-                    "ON CONFLICT DO NOTHING",
-                    {"n": chunk.n, "id": chunk.id, "number": number, "stems": packed_stems(chunk.body)},
-                )
-                if added:
-                    fresh.append({"n": chunk.n, "body": cut(chunk.body)})
-            await transaction.many(f"INSERT INTO words_{number} (rowid, body) VALUES (:n, :body)", fresh)
+            fresh = await _fresh(transaction, mine)
+            await transaction.bulk(
+                "INSERT INTO indexed_chunks (n, chunk_id, number, stems) VALUES {rows}",
+                [(chunk.n, chunk.id, number, packed_stems(chunk.body)) for chunk in fresh],
+            )
+            await transaction.bulk(
+                f"INSERT INTO words_{number} (rowid, body) VALUES {{rows}}",
+                [(chunk.n, cut(chunk.body)) for chunk in fresh],
+            )
             await _count(transaction, number, len(fresh))
         await transaction.run(
             "UPDATE watermark SET n = :n WHERE id = 1 AND n < :n", {"n": max(chunk.n for chunk in chunks)}
         )
 
     return unit
+
+
+async def _fresh(transaction: Transaction, chunks: Sequence[ChunkWords]) -> list[ChunkWords]:
+    """Those that are not in the index.
+
+    A row with another id under the same number is from another knowledge.db: repair takes it away.
+    """
+    rows = await transaction.packed(
+        "n, chunk_id",
+        "FROM indexed_chunks WHERE n IN (SELECT value FROM json_each(:numbers)) "
+        "OR chunk_id IN (SELECT value FROM json_each(:ids))",
+        {
+            "numbers": json.dumps([chunk.n for chunk in chunks]),
+            "ids": json.dumps([chunk.id for chunk in chunks]),
+        },
+    )
+    numbers, ids = {row[0] for row in rows}, {row[1] for row in rows}
+    return [chunk for chunk in chunks if chunk.n not in numbers and chunk.id not in ids]
 
 
 def packed_stems(text: str) -> bytes:
@@ -58,18 +79,51 @@ def packed_stems(text: str) -> bytes:
 
 def remove_words(chunk_ids: Sequence[str]) -> Unit[int]:
     """Take chunks out; how many were in."""
+    ids = json.dumps(list(chunk_ids))
 
     async def unit(transaction: Transaction) -> int:
-        removed = 0
-        for chunk_id in chunk_ids:
-            rows = await transaction.all(
-                "DELETE FROM indexed_chunks WHERE chunk_id = :id RETURNING n, number", {"id": chunk_id}
+        rows = await transaction.packed(
+            "n, number", "FROM indexed_chunks WHERE chunk_id IN (SELECT value FROM json_each(:ids))", {"ids": ids}
+        )
+        await transaction.run(
+            "DELETE FROM indexed_chunks WHERE chunk_id IN (SELECT value FROM json_each(:ids))", {"ids": ids}
+        )
+        for number in sorted({row[1] for row in rows}):
+            mine = [row[0] for row in rows if row[1] == number]
+            await transaction.run(
+                f"DELETE FROM words_{number} WHERE rowid IN (SELECT value FROM json_each(:mine))",
+                {"mine": json.dumps(mine)},
             )
-            for row in rows:
-                await transaction.run(f"DELETE FROM words_{row['number']} WHERE rowid = :n", {"n": row["n"]})
-                await _count(transaction, row["number"], -1)
-                removed += 1
-        return removed
+            await _count(transaction, number, -len(mine))
+        return len(rows)
+
+    return unit
+
+
+def word_tables() -> Unit[list[int]]:
+    """The numbers of the businesses' tables."""
+
+    async def unit(transaction: Transaction) -> list[int]:
+        return [row["number"] for row in await transaction.all("SELECT number FROM word_tables ORDER BY number")]
+
+    return unit
+
+
+def merge_words(number: int, *, first: bool) -> Unit[bool]:
+    """A step on the way to one segment, which holds no deleted words; whether there is more to do.
+
+    https://sqlite.org/fts5.html#the_merge_command: the first step is told by a negative number of pages, the end by
+    fewer than two changes.
+    """
+
+    async def unit(transaction: Transaction) -> bool:
+        before = await transaction.one("SELECT total_changes() AS n")
+        await transaction.run(
+            f"INSERT INTO words_{number} (words_{number}, rank) VALUES ('merge', :pages)",
+            {"pages": -MERGE_PAGES if first else MERGE_PAGES},
+        )
+        after = await transaction.one("SELECT total_changes() AS n")
+        return before is not None and after is not None and after["n"] - before["n"] >= MERGE_CHANGES
 
     return unit
 

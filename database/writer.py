@@ -110,14 +110,15 @@ def _run_alone(connection: sqlite3.Connection, unit: Unit[Any]) -> _Outcome:
     return _Outcome(value=value)
 
 
-def _checkpoint(connection: sqlite3.Connection, mode: str) -> None:
-    """Move the log into the file. Waits for readers only briefly: units are waiting behind this."""
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> bool:
+    """Move the log into the file; whether all of it. Waits for readers only briefly: units are waiting behind this."""
     (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_PATIENCE_MS}")
     try:
-        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        (blocked, _, _) = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     finally:
         connection.execute(f"PRAGMA busy_timeout = {patience}")
+    return not blocked
 
 
 class Writer:
@@ -163,6 +164,10 @@ class Writer:
         self._closing = True
         self._wake.set()
         await self._task
+
+    async def truncate(self) -> bool:
+        """Move all of the log into the file and empty it; False when a reader was in the way."""
+        return await self._connection.run(lambda connection: _checkpoint(connection, "TRUNCATE"))
 
     @property
     def waiting(self) -> int:

@@ -25,7 +25,7 @@ class Embedder(Protocol):
 
 
 class SearchIndex(Protocol):
-    """What finds chunks. Both calls may be repeated: the second time changes nothing."""
+    """What finds chunks. Every call may be repeated: the second time changes nothing."""
 
     async def add(self, chunks: Sequence[Chunk], vectors: Vectors, *, embedder: str | None = None) -> Any:
         """Take chunks in. They are found only once their document's version is live.
@@ -36,4 +36,8 @@ class SearchIndex(Protocol):
 
     async def remove(self, business_id: str, chunk_ids: Sequence[str]) -> Any:
         """Forget chunks, known or not."""
+        ...
+
+    async def scrub(self) -> Any:
+        """Have what was forgotten gone from the files, too; slow, in small steps."""
         ...

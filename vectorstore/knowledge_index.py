@@ -131,16 +131,21 @@ class KnowledgeIndex:
 
         `embedder` names who made the vectors; None is who answers now.
         """
+        await asyncio.gather(self._add_words(), self._add_vectors(chunks, vectors, embedder or self._embedder.name))
+
+    async def _add_words(self) -> None:
         try:
             await self._words.catch_up()
         except LexicalError as error:
             logger.warning("words will be indexed later: %s", error)
             self._healer.look()
+
+    async def _add_vectors(self, chunks: Sequence[Chunk], vectors: Vectors, embedder: str) -> None:
         try:
             for business_id in sorted({chunk.business_id for chunk in chunks}):
                 rows = [row for row, chunk in enumerate(chunks) if chunk.business_id == business_id]
                 ids = [chunks[row].id for row in rows]
-                await self._vectors.add(Collection(business_id, embedder or self._embedder.name), ids, vectors[rows])
+                await self._vectors.add(Collection(business_id, embedder), ids, vectors[rows])
         except VectorStoreError as error:
             logger.warning("%d vectors will be indexed later: %s", len(chunks), error)
             self._healer.look()
@@ -161,3 +166,10 @@ class KnowledgeIndex:
     def _count(self, found: Found) -> None:
         answered = [name for name, leg in (("vector", found.vectors), ("lexical", found.words)) if leg is not None]
         self._metrics.searches.labels("+".join(answered) or "none").inc()
+
+    async def scrub(self) -> None:
+        """Have the words that were forgotten gone from the file, too; what cannot be done now is done the next time."""
+        try:
+            await self._words.scrub()
+        except LexicalError as error:
+            logger.warning("forgotten words will be overwritten later: %s", error)

@@ -61,6 +61,9 @@ class MemoryIndex:
                 assert self.chunks.pop(chunk_id).business_id == business_id
                 del self.vectors[chunk_id]
 
+    async def scrub(self) -> None:
+        """Nothing is left behind here."""
+
     def _fail_perhaps(self) -> None:
         if self.failures:
             self.failures -= 1
