@@ -25,20 +25,7 @@ class IndexSettings(BaseSettings):
     @field_validator("concierge_chroma_url")
     @classmethod
     def _chroma(cls, value: str) -> str:
-        if not value:
-            return ""
-        try:
-            parts = urlsplit(value)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            raise ValueError("is not an address") from None
-        if parts.scheme not in {"http", "https"} or not host:
-            raise ValueError("must be an address like http://chroma:8000")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must hold no user and no password: CONCIERGE_CHROMA_TOKEN is the place for them")
-        if parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("must be the address of a server alone, without path or query")
-        return value.rstrip("/")
+        return server_address(value) if value else ""
 
     @field_validator("concierge_chroma_prefix")
     @classmethod
@@ -46,3 +33,19 @@ class IndexSettings(BaseSettings):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", value):
             raise ValueError("must be 1 to 40 letters, digits, - or _, and begin with a letter or a digit")
         return value
+
+
+def server_address(value: str) -> str:
+    """The address of a Chroma server, tidied. Raises ValueError with what is wrong, never with the value."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError("must be an address like http://chroma:8000")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no user and no password: CONCIERGE_CHROMA_TOKEN is the place for them")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be the address of a server alone, without path or query")
+    return value.rstrip("/")

@@ -21,6 +21,14 @@ def add_knowledge_commands(commands: "argparse._SubParsersAction[argparse.Argume
     evaluate.add_argument(
         "--worst", type=number(int, 0, 1000), default=0, metavar="N", help="show so many of the worst questions"
     )
+    reindex = command(commands, "reindex", "make both indexes anew from knowledge.db", _reindex, json=True)
+    reindex.add_argument("--embed", action="store_true", help="make the embeddings anew, too (with openai that costs)")
+    vectors = command(commands, "vectors", "move the vector index between the data directory and a server", None)
+    actions = vectors.add_subparsers(metavar="ACTION", required=True)
+    copy = command(actions, "copy", "copy it to a Chroma server or back, while `serve` is stopped", _copy, json=True)
+    way = copy.add_mutually_exclusive_group(required=True)
+    way.add_argument("--to", metavar="URL", help="from the data directory to this Chroma server")
+    way.add_argument("--from", metavar="URL", dest="source", help="from this Chroma server to the data directory")
     for each in (ingest, ask, evaluate):
         each.add_argument("--business", default="default", help="whose knowledge (default: %(default)s)")
 
@@ -46,3 +54,15 @@ def _evaluate(asked: Asked) -> int:
 
     wanted = EvaluationRequest(asked.file, asked.business, worst=asked.worst, as_json=asked.json)
     return run(evaluate(quiet_settings(), SystemClock(), wanted))
+
+
+def _reindex(asked: Asked) -> int:
+    from bot.commands.reindex import reindex  # noqa: PLC0415 - a command loads what it needs
+
+    return run(reindex(quiet_settings(), SystemClock(), embed=asked.embed, as_json=asked.json))
+
+
+def _copy(asked: Asked) -> int:
+    from bot.commands.vectors import copy_vectors  # noqa: PLC0415 - a command loads what it needs
+
+    return run(copy_vectors(quiet_settings(), SystemClock(), to=asked.to, source=asked.source, as_json=asked.json))

@@ -42,6 +42,16 @@ def index_state(default_embedder: str, new_installation: str, now: int) -> Unit[
     return unit
 
 
+def installation() -> Unit[str | None]:
+    """Our name on a Chroma server; None before the first start."""
+
+    async def unit(transaction: Transaction) -> str | None:
+        row = await transaction.one("SELECT installation FROM index_state")
+        return row["installation"] if row else None
+
+    return unit
+
+
 def switch_to(embedder: str, now: int, lacking: Collection[str] = ()) -> Unit[bool]:
     """From this commit on this embedder's vectors answer. False, and nothing changed, while a document lacks them.
 

@@ -167,6 +167,10 @@ class ChromaManager:
                 raise VectorStoreUnavailableError("the vector store does not come up", damaged=True)
             await self._news.wait()
 
+    async def changed(self) -> None:
+        """Return when the store came, went, was opened anew, or was looked for in vain."""
+        await self._news.wait()
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` (in the loop) whenever the store came, went, or was opened anew."""
         self._listeners.append(listener)

@@ -176,10 +176,10 @@ class ChromaServer:
         self._on_change()
 
     def _lose(self, why: str) -> None:
-        self._trouble = why
+        known, self._trouble = self._trouble == why, why
         self._lost.set()
-        if self.ready:
-            self._usable.clear()
+        self._usable.clear()
+        if not known:
             self._on_change()
 
     async def _until_lost(self, seconds: float) -> None:

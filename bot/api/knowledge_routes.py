@@ -27,6 +27,7 @@ from bot.api.knowledge_schemas import KnowledgeSettingsOut, KnowledgeSettingsReq
 from bot.api.knowledge_settings import get_knowledge_settings, patch_knowledge_settings
 from bot.api.openapi import Described
 from bot.api.questions import ask, search
+from bot.api.reindexing import ReindexOut, ReindexRequest, begin_reindexing, get_reindexing
 from bot.api.schemas import AnswerOut, PassagesOut
 from bot.api.source_routes import SOURCE_ROUTES
 
@@ -34,6 +35,7 @@ SETTINGS = f"{BUSINESS}/knowledge-settings"
 GAPS = f"{BUSINESS}/gaps"
 EVALUATIONS = f"{BUSINESS}/evaluations"
 BACKUPS = f"{V1}/backups"
+REINDEX = f"{V1}/reindex"
 
 KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
     *DOCUMENT_ROUTES,
@@ -50,6 +52,13 @@ KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
         ),
         patch_knowledge_settings,
     ),
+    (
+        Described(
+            "POST", REINDEX, "Make both indexes anew.", ReindexOut, status=HTTPStatus.ACCEPTED, takes=ReindexRequest
+        ),
+        begin_reindexing,
+    ),
+    (Described("GET", REINDEX, "How far that is.", ReindexOut), get_reindexing),
     (
         Described(
             "POST",
