@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -15,6 +16,8 @@ from bot.api.schemas import DocumentOut
 from database.clock import Clock
 from database.document_changes import documents_among, documents_under_way
 from database.records import Document
+
+logger = logging.getLogger(__name__)
 
 STREAMS: web.AppKey["EventStreams"] = web.AppKey("event streams")
 HEARTBEAT_SECONDS = 15.0
@@ -71,6 +74,12 @@ async def document_events(request: web.Request) -> web.StreamResponse:
             await _tell(request, response, needs, business.id)
     except (ConnectionError, TimeoutError):
         pass  # the client has left, or does not read
+    except Exception as error:
+        if not response.prepared:
+            raise
+        # the answer has begun: all that can be said any more is that it broke off
+        logger.warning("a stream of document events broke off: %r", error)
+        _hang_up(request)
     _let_go(request)
     return response
 
@@ -126,6 +135,10 @@ async def _write(response: web.StreamResponse, content: bytes) -> None:
 
 def _let_go(request: web.Request) -> None:
     """What a client does not read must not hold the server's end up."""
-    transport = request.transport
-    if transport is not None and transport.get_write_buffer_size() > 0:
-        transport.abort()
+    if request.transport is not None and request.transport.get_write_buffer_size() > 0:
+        _hang_up(request)
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()

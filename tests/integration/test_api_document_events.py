@@ -4,6 +4,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
 from bot.api.document_events import STREAMS
@@ -165,6 +166,21 @@ async def test_a_stop_ends_every_stream(chat, knowledge, metrics, tmp_path):
         async with asyncio.timeout(5):
             assert b"still here" in await response.read()
             await closing
+
+
+async def test_a_fault_of_ours_breaks_the_stream_off(desk, knowledge, caplog):
+    """An answer that has begun cannot become a problem document: the line is cut, and the log knows why."""
+
+    async def lose(transaction):
+        await transaction.run("ALTER TABLE documents RENAME TO lost")
+
+    (document,) = await desk.ended(*await desk.upload(("a.txt", b"first")))
+    async with listening(desk) as events:
+        await knowledge.write(lose)
+        desk.ingestion.news.tell(desk.business.id, [document["id"]])
+        with pytest.raises(aiohttp.ClientError):
+            await anext(events)
+    assert "a stream of document events broke off" in caplog.text
 
 
 async def test_events_want_the_token_and_a_business_that_exists(desk):
