@@ -13,6 +13,7 @@ from agents.ports import LanguageModel
 from bot.admin_knowledge import admin_door
 from bot.api.backups import BACKUPS
 from bot.api.needs import API, ApiNeeds
+from bot.api.reindexing import REINDEXING
 from bot.api.routes import install_api
 from bot.backups import backup_check, index_files, running_backups
 from bot.conversation import Conversation, ConversationOptions, running_conversation
@@ -35,6 +36,7 @@ from services.scheduler import running_scheduler
 from services.snapshots.backups import Backups
 from services.turns import TurnOptions
 from services.whatsapp.client import WhatsAppClient
+from vectorstore.reindexing import Reindexing
 
 NEWS_SECONDS = 2.0
 DOOR: web.AppKey[OpenDoor] = web.AppKey("door", OpenDoor)
@@ -67,6 +69,7 @@ class RunningBot:
     health: HealthNeeds
     webhook: Webhook
     backups: Backups
+    reindexing: Reindexing
 
 
 def create_app(settings: Settings, outside: Outside) -> web.Application:
@@ -86,6 +89,7 @@ def create_app(settings: Settings, outside: Outside) -> web.Application:
             app[HEALTH] = bot.health
             app[WEBHOOK] = bot.webhook
             app[BACKUPS] = bot.backups
+            app[REINDEXING] = bot.reindexing
             app[DOOR] = bot.conversation.door
             app[DOOR].open()
             yield
@@ -150,6 +154,7 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
             ),
             webhook=_webhook(settings, conversation, metrics),
             backups=backups,
+            reindexing=knowledge.reindexing,
         )
 
 
@@ -219,6 +224,7 @@ def _api_needs(
         word_marks=knowledge.agents.word_marks,
         topics=knowledge.agents.topics,
         gaps=gaps.gaps,
+        replays=gaps.replays,
         sources=sources,
     )
 

@@ -12,4 +12,6 @@ class GapSettings(BaseSettings):
     # of each business; the least asked beyond them are forgotten
     concierge_max_gaps: int = Field(default=2000, ge=1, le=100_000)
     concierge_replay_questions: int = Field(default=200, ge=1, le=2_000)
+    # a new version of which more than this share of the chunks changed waits to be published; 0: none does
+    concierge_hold_share: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     concierge_replay_seconds: float = Field(default=60.0, gt=0, le=3_600, allow_inf_nan=False)

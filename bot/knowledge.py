@@ -70,7 +70,12 @@ async def running_knowledge(
 
 
 def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Database]:
-    options = DatabaseOptions("knowledge", busy_timeout_seconds=settings.concierge_busy_timeout_seconds, mmap_mb=256)
+    options = DatabaseOptions(
+        "knowledge",
+        busy_timeout_seconds=settings.concierge_busy_timeout_seconds,
+        mmap_mb=256,
+        secure_delete=True,
+    )
     return Database.open(directory / DATABASE_FILES["knowledge"], options, metrics)
 
 
@@ -104,6 +109,7 @@ async def _ingestion(
         max_chunks=settings.concierge_max_chunks,
         keep_versions=settings.concierge_keep_versions,
         workers=settings.concierge_parser_processes,
+        hold_share=settings.concierge_hold_share,
     )
     ingestion = Ingestion(parts, clock, metrics, options)
     await ingestion.start()

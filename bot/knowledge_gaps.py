@@ -1,7 +1,8 @@
-"""Wires the knowledge gaps: the sweep that finds them, and the desk at which their owner answers them."""
+"""Wires what is made of customers' questions: the sweep for gaps, the desk that answers them, and replays."""
 
 from dataclasses import dataclass
 
+from agents.query_agent import QueryAgent
 from agents.unanswered import QuestionReader
 from bot.knowledge import RunningKnowledge
 from bot.settings import Settings
@@ -11,6 +12,7 @@ from database.records import Document
 from services.answer_pairs import AnswerPairs
 from services.gap_sweep import GapOptions, GapSweep
 from services.gaps import Gaps
+from services.replay import ReplayOptions, Replays
 
 GAP_SECONDS = 60.0
 
@@ -21,6 +23,7 @@ class GapParts:
 
     sweep: GapSweep
     gaps: Gaps
+    replays: Replays
 
 
 class PairedAnswers:
@@ -48,4 +51,9 @@ def gap_parts(
         most_gaps=settings.concierge_max_gaps,
     )
     sweep = GapSweep(chat, knowledge.ingestion, knowledge.agents.local, reader, clock, options)
-    return GapParts(sweep, Gaps(chat, PairedAnswers(answers), clock))
+    replays = Replays(
+        *(chat, knowledge.database, knowledge.ingestion, knowledge.index),
+        lambda searched: QueryAgent(searched, None, knowledge.agents.packs),
+        *(reader, clock, ReplayOptions(settings.concierge_replay_questions, settings.concierge_replay_seconds)),
+    )
+    return GapParts(sweep, Gaps(chat, PairedAnswers(answers), clock), replays)

@@ -52,11 +52,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A task of which all `chunks` are in the indexes, except the vectors of those that are `missing`."""
+    """A task of which all `chunks` are in the indexes, except the vectors of those that are `missing`.
+
+    `hold`: it waits to be published, whether its owner asked for that or not.
+    """
 
     task: DocumentTask
     chunks: int
     missing: int
+    hold: bool = False
 
 
 _MINE = f"id = :id AND version = :number AND {OPEN}"
@@ -214,9 +218,15 @@ async def _complete(transaction: Transaction, done: Completion, embedder: str, n
     if not rows:
         return None
     (version,) = await transaction.all(
-        "UPDATE versions SET embedder = :embedder, completed_at = :now, chunks_count = :chunks WHERE id = :id "
-        "RETURNING hold",
-        {"id": task.version_id, "embedder": embedder, "now": now, "chunks": done.chunks},
+        "UPDATE versions SET embedder = :embedder, completed_at = :now, chunks_count = :chunks, "
+        "hold = CASE WHEN :hold = 1 THEN 1 ELSE hold END WHERE id = :id RETURNING hold",
+        {
+            "id": task.version_id,
+            "embedder": embedder,
+            "now": now,
+            "chunks": done.chunks,
+            "hold": int(done.hold),
+        },
     )
     if version["hold"]:
         return False

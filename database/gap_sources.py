@@ -14,7 +14,7 @@ PERSON = "person"
 class Asked:
     """What a customer said at once. `reply` is what the bot said to it, `offered` whether with buttons to choose from.
 
-    `message_id` is the last of the messages; `at` with `place` is its place in the order in which these are read.
+    `message_id` is the last of the messages, "" without any; `at` with `place` is its place in the order in which these are read.
     `began_at` is when the bot began to think about it, or when it came. `why` is not_known or person.
     """
 
@@ -81,8 +81,7 @@ _TURN = "SELECT id, business_id, contact_id, conversation_id, language, intents,
 
 async def _with_lines(transaction: Transaction, turns: Sequence[Row]) -> list[Asked]:
     lines = await _lines(transaction, [turn["id"] for turn in turns])
-    found = [_turn(turn, [line for line in lines if line["turn_id"] == turn["id"]]) for turn in turns]
-    return [each for each in found if each is not None]
+    return [_turn(turn, [line for line in lines if line["turn_id"] == turn["id"]]) for turn in turns]
 
 
 async def _lines(transaction: Transaction, turn_ids: Sequence[str]) -> list[Row]:
@@ -97,16 +96,14 @@ async def _lines(transaction: Transaction, turn_ids: Sequence[str]) -> list[Row]
     )
 
 
-def _turn(turn: Row, lines: Sequence[Row]) -> Asked | None:
+def _turn(turn: Row, lines: Sequence[Row]) -> Asked:
     said = [line for line in lines if line["inbound"]]
-    if not said:
-        return None
     replies = [line for line in lines if not line["inbound"]]
     return Asked(
         why=NOT_KNOWN,
         business_id=turn["business_id"],
         contact_id=turn["contact_id"],
-        message_id=said[-1]["id"],
+        message_id=said[-1]["id"] if said else "",
         turn_id=turn["id"],
         language=turn["language"],
         intents=tuple(json.loads(turn["intents"])),

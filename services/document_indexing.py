@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from database.changed_share import changed_share
 from database.chunks import embedded_text, vectors_of
 from database.clock import Clock
 from database.document_chunks import ChunkVector, OpenChunk, count_of, open_chunks, store_vectors
@@ -53,8 +54,17 @@ class DocumentIndexing:
     """
 
     def __init__(
-        self, knowledge: Knowledge, clock: Clock, metrics: Metrics, news: DocumentNews, attempts: int, ended: Ended
+        self,
+        knowledge: Knowledge,
+        clock: Clock,
+        metrics: Metrics,
+        news: DocumentNews,
+        attempts: int,
+        ended: Ended,
+        *,
+        hold_share: float = 0.0,
     ) -> None:
+        self._hold_share = hold_share
         self._database = knowledge.database
         self._index = knowledge.index
         self._embedding = ChunkEmbedding(knowledge.embedder)
@@ -216,7 +226,7 @@ class DocumentIndexing:
     async def _complete(self, filled: _Slice, ready: list[VersionProgress]) -> None:
         if not ready:
             return
-        completions = [Completion(progress.task, progress.total, progress.missing) for progress in ready]
+        completions = [await self._completion(progress) for progress in ready]
         done = await self._database.write(complete_all(completions, filled.embedder, self._clock.now()))
         now = self._clock.monotonic()
         for progress in ready:
@@ -230,6 +240,14 @@ class DocumentIndexing:
                     now - progress.began,
                 )
         self._news.tell(filled.business_id, done)
+
+    async def _completion(self, progress: VersionProgress) -> Completion:
+        task = progress.task
+        share = await self._database.read(changed_share(task.version_id)) if self._hold_share else 0.0
+        hold = share > self._hold_share > 0
+        if hold:
+            logger.info("document %s is held: %.0f %% of version %d is new", task.document_id, 100 * share, task.number)
+        return Completion(task, progress.total, progress.missing, hold)
 
     def _step(self, progress: VersionProgress) -> Step:
         total = max(progress.total, 1)

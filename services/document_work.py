@@ -30,6 +30,7 @@ class WorkOptions:
 
     `attempts`: how often this process may die while it embeds or indexes a document, without any progress between.
     `retries`: faults of embedder, index or database, with growing pauses (about an hour in all).
+    `hold_share`: a version of which more than this share of the chunks changed waits to be published; 0: none does.
     """
 
     workers: int = 2
@@ -37,6 +38,7 @@ class WorkOptions:
     attempts: int = 3
     retries: int = 18
     max_chunks: int = 200_000
+    hold_share: float = 0.0
 
 
 class DocumentWork:
@@ -54,7 +56,9 @@ class DocumentWork:
     ) -> None:
         self._database = knowledge.database
         self._pipeline = DocumentPipeline(knowledge, clock, metrics, news, options.max_chunks)
-        self._indexing = DocumentIndexing(knowledge, clock, metrics, news, options.attempts, self._ended)
+        self._indexing = DocumentIndexing(
+            *(knowledge, clock, metrics, news, options.attempts, self._ended), hold_share=options.hold_share
+        )
         self._clock = clock
         self._metrics = metrics
         self._news = news

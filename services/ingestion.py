@@ -29,6 +29,7 @@ from services.document_intake import DocumentIntake, IntakeLimits, to_the_end
 from services.document_news import DocumentNews
 from services.document_pipeline import Knowledge
 from services.document_sweep import DocumentSweep
+from services.document_upkeep import DocumentUpkeep
 from services.document_work import DocumentWork, WorkOptions
 from services.missing_vectors import MissingVectors
 from services.version_errors import (
@@ -47,8 +48,6 @@ logger = logging.getLogger(__name__)
 
 MOST_TAGS = 20
 LONGEST_TAG = 64
-_SWEEP_SECONDS = 60.0
-_HEAL_SECONDS = 300.0
 _TIME_DIGITS = 16
 _MEGABYTE = 1024 * 1024
 
@@ -68,6 +67,7 @@ class IngestionOptions:
     workers: int = 2
     attempts: int = 3
     retries: int = 18
+    hold_share: float = 0.0
 
     def limits(self) -> IntakeLimits:
         """For the intake."""
@@ -76,14 +76,18 @@ class IngestionOptions:
     def work(self) -> WorkOptions:
         """For the work."""
         return WorkOptions(
-            workers=self.workers, attempts=self.attempts, retries=self.retries, max_chunks=self.max_chunks
+            workers=self.workers,
+            attempts=self.attempts,
+            retries=self.retries,
+            max_chunks=self.max_chunks,
+            hold_share=self.hold_share,
         )
 
 
 class Ingestion:
     """`start` before anything else, `drain` at the end; the rest may be called by many at once.
 
-    `news` tells who listens which documents have changed.
+    `news` tells who listens which documents have changed; `upkeep` tidies up.
     """
 
     def __init__(self, knowledge: Knowledge, clock: Clock, metrics: Metrics, options: IngestionOptions) -> None:
@@ -97,27 +101,23 @@ class Ingestion:
         self._work = DocumentWork(
             *(knowledge, clock, metrics, self.news, options.work()), self._tell_ended, self._want_sweep
         )
-        self._sweep = DocumentSweep(knowledge.database, knowledge.index, knowledge.files, clock, options.keep_versions)
+        sweep = DocumentSweep(knowledge.database, knowledge.index, knowledge.files, clock, options.keep_versions)
         self._missing = MissingVectors(knowledge.database, knowledge.index, knowledge.embedder, self.news)
-        self._tasks: list[asyncio.Task[None]] = []
+        self.upkeep = DocumentUpkeep(
+            knowledge.database, knowledge.index, sweep, self._missing, clock, self._work.in_hand
+        )
         self._changed = asyncio.Condition()
-        self._sweep_wanted = asyncio.Event()
 
     async def start(self) -> None:
         """Take up what an earlier run left, and begin to work."""
         await self._files.prepare(await self._database.read(all_version_ids()))
         await self._work.start()
-        self._sweep_wanted.set()
-        loops = {"sweep": self._sweep_again_and_again, "sweep's bell": self._ring, "healing": self._heal_now_and_then}
-        self._tasks = [asyncio.create_task(loop(), name=f"document {name}") for name, loop in loops.items()]
+        self.upkeep.start()
 
     async def drain(self, grace_seconds: float) -> None:
         """Stop within the time. Documents that are under way keep what is done and go on at the next start."""
-        for task in self._tasks:
-            task.cancel()
+        await self.upkeep.drain(grace_seconds)
         await self._work.drain(grace_seconds)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_seconds)
         await self._parser.close()
 
     async def receive(self, chunks: AsyncIterator[bytes]) -> ReceivedFile:
@@ -304,7 +304,7 @@ class Ingestion:
 
     async def sweep(self) -> int:
         """Take away what deleted documents and versions that are over left; how many versions were cleared."""
-        return await self._sweep.run(self._work.in_hand)
+        return await self.upkeep.sweep()
 
     async def heal(self) -> int:
         """Embed what could not be embedded before, if it can be now; how many chunks."""
@@ -335,29 +335,7 @@ class Ingestion:
         await self._tell_ended()
 
     def _want_sweep(self) -> None:
-        self._sweep_wanted.set()
-
-    async def _sweep_again_and_again(self) -> None:
-        while True:
-            await self._sweep_wanted.wait()
-            self._sweep_wanted.clear()
-            try:
-                await self.sweep()
-            except Exception as error:  # noqa: BLE001 - the sweep must not die; the bell rings again
-                logger.warning("the document sweep failed: %r", error)
-
-    async def _ring(self) -> None:
-        while True:
-            await self._clock.sleep(_SWEEP_SECONDS)
-            self._sweep_wanted.set()
-
-    async def _heal_now_and_then(self) -> None:
-        while True:
-            await self._clock.sleep(_HEAL_SECONDS)
-            try:
-                await self.heal()
-            except Exception as error:  # noqa: BLE001 - an embedder that is away is asked again later
-                logger.warning("missing embeddings cannot be made now: %r", error)
+        self.upkeep.want_sweep()
 
     async def _tell_ended(self) -> None:
         async with self._changed:

@@ -8,6 +8,7 @@ from bot.api.document_versions import change_document, discard, list_versions, p
 from bot.api.documents import delete_document, get_document, list_documents, replace_content, upload
 from bot.api.knowledge_schemas import DocumentChangeRequest, RollBackRequest, VersionPage
 from bot.api.openapi import Described
+from bot.api.replay import ReplayOut, replay
 from bot.api.schemas import DocumentOut, DocumentPage
 from bot.api.web_sources import AddedDocumentsOut, WebSourceRequest
 
@@ -78,6 +79,17 @@ DOCUMENT_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
     (
         Described("POST", f"{DOCUMENT}/publish", "Let the held version answer.", DocumentOut, refusals=CONFLICT),
         publish,
+    ),
+    (
+        Described(
+            "GET",
+            f"{DOCUMENT}/replay",
+            "Recent questions of customers, answered without and with the held version.",
+            ReplayOut,
+            filters=("limit",),
+            refusals=CONFLICT,
+        ),
+        replay,
     ),
     (Described("POST", f"{DOCUMENT}/discard", "Drop the held version.", DocumentOut, refusals=CONFLICT), discard),
     (

@@ -14,10 +14,8 @@ from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, Time, answered, rfc3339
 from database.gaps import GapPlace, GapState
+from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION
 from services.gaps import Gap, GapSettledError
-
-LONGEST_ANSWER = 20_000
-LONGEST_QUESTION = 1000
 
 
 class GapAnswerRequest(StrictRequest):

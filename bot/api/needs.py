@@ -18,6 +18,7 @@ from services.answer_pairs import AnswerPairs
 from services.chat_proposals import ChatProposals
 from services.document_files import ReceivedFile
 from services.gaps import Gaps
+from services.replay import Replays
 from services.web_sources import WebSources
 
 
@@ -185,6 +186,7 @@ class ApiNeeds:
     word_marks: WordMarks
     topics: TopicGuesser
     gaps: Gaps
+    replays: Replays
     sources: Sources
 
 

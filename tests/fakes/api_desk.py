@@ -12,7 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from agents.language_packs import LanguagePack, load_language_packs
 from agents.ports import Answer
+from agents.query_agent import QueryAgent
 from agents.topics import TopicFinder
+from agents.unanswered import QuestionReader
 from agents.word_marks import WordMarks
 from bot.api.needs import API, ApiNeeds, Ingestion, Sources
 from bot.api.routes import install_api
@@ -20,12 +22,14 @@ from bot.health import HEALTH, Check, HealthNeeds, install_health
 from bot.knowledge_settings import KnowledgeSettings
 from bot.knowledge_sources import KnowledgeSources, knowledge_sources
 from database.businesses import ensure_default
-from database.clock import Clock
+from database.clock import Clock, SystemClock
 from database.engine import Database
+from database.live_chunks import SearchScope
 from database.metrics import Metrics
 from database.records import Business, Document, DocumentStatus, Passage, new_id
 from services.gaps import Gaps
 from services.known_topics import KnownTopics
+from services.replay import ReplayOptions, Replays
 from services.source_documents import SourceDocuments
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
@@ -41,6 +45,7 @@ class KnowledgeDesk:
     documents: dict[str, Document] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     passages: list[Passage] = field(default_factory=list)
+    previewed: list[Passage] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     fault: Exception | None = None
 
@@ -65,9 +70,11 @@ class KnowledgeDesk:
     async def version(self, business_id: str) -> int:
         return len(self.documents)
 
-    async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
+    async def search(
+        self, business_id: str, query: str, *, limit: int, scope: SearchScope | None = None
+    ) -> list[Passage]:
         self.asked.append((business_id, query))
-        return self.passages[:limit]
+        return (self.passages if scope is None else self.previewed)[:limit]
 
     async def answer(self, business_id: str, question: str) -> Answer:
         self.asked.append((business_id, question))
@@ -161,6 +168,11 @@ async def api_desk(
             word_marks=WordMarks(packs),
             topics=TopicFinder(KnownTopics(chat), embedder),
             gaps=Gaps(chat, knowledge, clock),
+            replays=Replays(
+                *(chat, knowledge_database or chat, ingestion or knowledge, knowledge),
+                lambda searched: QueryAgent(searched, None, packs),
+                *(QuestionReader(packs), SystemClock(), ReplayOptions(questions=60)),
+            ),
             sources=sources,
         )
         app[HEALTH] = HealthNeeds(checks or {}, metrics.registry, tokens, metrics_public=metrics_public)
