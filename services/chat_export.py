@@ -147,7 +147,7 @@ def _head(line: str) -> _Head | None:
     elif morning and hour == _NOON:
         hour = 0
     numbers = (int(found["first"]), int(found["second"]), int(found["third"]))
-    rest = line[_rest_at(line, found["rest"]) :] if found["rest"] else ""
+    rest = line[_rest_at(line, found.start("rest")) :]
     return _Head(
         numbers,
         len(found["first"]) >= _YEAR_DIGITS,
@@ -155,11 +155,13 @@ def _head(line: str) -> _Head | None:
     )
 
 
-def _rest_at(line: str, rest: str) -> int:
-    """Where the rest of a tidied line begins in the line itself, whose hidden marks say what is no message."""
-    shown = _SPACES.sub(" ", line)
-    at = shown.find(rest[: min(len(rest), 20)])
-    return max(at, 0)
+def _rest_at(line: str, visible: int) -> int:
+    """Where what follows so many visible characters begins: hidden marks in it say what is no message."""
+    for at, character in enumerate(line):
+        if visible == 0:
+            return at
+        visible -= not _HIDDEN.match(character)
+    return len(line)
 
 
 def _said(rest: str, lines: Iterable[str]) -> tuple[str, str]:

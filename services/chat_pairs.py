@@ -126,6 +126,7 @@ def _guessed(messages: Sequence[ChatMessage], bursts: Sequence[_Burst]) -> str:
 def _question(burst: _Burst, rules: IntentRules, private: "_Private") -> str:
     """The question of a burst in one line; "" when it asks nothing that others may ask."""
     text = " ".join(_pieces(burst.texts, rules, private.without_contacts, private))
+    text = text[:1].upper() + text[1:]
     asks = _MARK.search(text) or _ASKING.match(text)
     fits = _SHORTEST_QUESTION <= len(text) <= LONGEST_QUESTION
     return text if asks and fits and _says_something(text) else ""
@@ -144,10 +145,20 @@ def _pieces(
     """The messages without what is only polite, and without what is private."""
     for text in texts:
         pieces = _PIECE_END.split(private.without_names(clean(text)))
-        said = [piece.strip() for piece in pieces if piece.strip()]
-        kept = [piece for piece in said if set(rules.intents([piece])) & {Intent.QUESTION, Intent.PERSON}]
+        said = [_ungreeted(piece.strip(), rules) for piece in pieces if piece.strip()]
+        kept = [piece for piece in said if not _is_polite(piece, rules)]
         if kept:
             yield " ".join(kept)
+
+
+def _ungreeted(piece: str, rules: IntentRules) -> str:
+    """A sentence without the greeting before its first comma."""
+    greeting, comma, rest = piece.partition(",")
+    return rest.strip() if comma and rest.strip() and _is_polite(greeting, rules) else piece
+
+
+def _is_polite(piece: str, rules: IntentRules) -> bool:
+    return not set(rules.intents([piece])) & {Intent.QUESTION, Intent.PERSON}
 
 
 def _says_something(text: str) -> bool:
