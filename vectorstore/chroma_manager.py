@@ -24,6 +24,7 @@ from vectorstore.chroma_server import ChromaServer, ServerOptions
 from vectorstore.chroma_store import PAGE, StoreFaultError
 from vectorstore.collection import Collection
 from vectorstore.frames import Vectors, pack_vectors
+from vectorstore.slice_size import SliceSize
 from vectorstore.store_errors import (
     MissingCollectionError,
     VectorStoreError,
@@ -48,8 +49,6 @@ logger = logging.getLogger(__name__)
 
 NOBODY = ""
 SLICE = 128
-SMALLEST_SLICE = 16
-SLICE_SECONDS = 0.040
 RETRIED = frozenset({"reopen", "gone", "lost"})
 
 
@@ -87,7 +86,7 @@ class ChromaManager:
         self._dice = dice
         self._options = options
         self._queue = StoreQueue()
-        self._slice = SLICE
+        self._slice = SliceSize()
         self._listeners: list[Callable[[], None]] = []
         self._reopened = 0
         self._warm: dict[str, tuple[int, int]] = {}
@@ -184,7 +183,7 @@ class ChromaManager:
         """
         start = 0
         while start < len(ids):
-            end = start + self._slice
+            end = start + self._slice.rows(time.perf_counter())
             part = vectors[start:end]
             header = {
                 "action": "add",
@@ -372,9 +371,10 @@ class ChromaManager:
 
     def _measure(self, job: Job, seconds: float) -> None:
         self._metrics.vector_hold.labels(job.kind).observe(seconds)
-        if job.kind == "add" and seconds > 0:
-            fitting = int(len(job.header["ids"]) * SLICE_SECONDS / seconds)
-            self._slice = max(SMALLEST_SLICE, min(SLICE, (self._slice + fitting) // 2))
+        if job.kind == "add":
+            self._slice.took(len(job.header["ids"]), seconds, time.perf_counter())
+        elif job.kind == "query":
+            self._slice.asked(time.perf_counter())
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
