@@ -16,6 +16,7 @@ from database.metrics import Metrics
 from database.records import Chunk, new_id
 from database.transaction import Transaction, Unit
 from vectorstore.chroma_manager import ChromaManager, ManagerOptions
+from vectorstore.chroma_server import ServerOptions
 from vectorstore.embedders import Embedder
 from vectorstore.frames import Vectors
 from vectorstore.knowledge_index import KnowledgeIndex, SearchOptions
@@ -100,13 +101,14 @@ async def knowledge_base(
     metrics: Metrics | None = None,
     options: SearchOptions | None = None,
     manager: ManagerOptions | None = None,
+    place: ServerOptions | None = None,
 ) -> AsyncIterator[KnowledgeBase]:
-    """Open everything in a directory, as the server does; the healer runs."""
+    """Open everything in a directory, as the server does; the healer runs. `place`: its vectors lie on a server."""
     clock, metrics, dice = clock or SystemClock(), metrics or Metrics(), random.Random(7)
     embedder = embedder or WordHashEmbedder()
     async with AsyncExitStack() as stack:
         vectors = await stack.enter_async_context(
-            ChromaManager.open(directory / "chroma", metrics, clock=clock, dice=dice, options=manager)
+            ChromaManager.open(place or directory / "chroma", metrics, clock=clock, dice=dice, options=manager)
         )
         database = await stack.enter_async_context(
             Database.open(directory / "knowledge.db", DatabaseOptions("knowledge"), metrics)
