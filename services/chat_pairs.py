@@ -22,6 +22,9 @@ _CLEARLY = 2
 _MOST_NAMES = 20
 _SAME_WORDS = 0.8
 _SHORTEST_NAME = 3
+_POLITE = frozenset({Intent.GREETING, Intent.THANKS})
+# also "ok" and "yes": much of an answer, nothing of a question
+_EMPTY_WORDS = _POLITE | {Intent.OTHER}
 _PIECE_END = re.compile(r"(?<=[.!?？؟。…])\s+|\n+")  # noqa: RUF001 - other scripts' marks
 _MARK = re.compile(r"[?？؟]")  # noqa: RUF001 - the same
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d(?:[ ().\u00a0/-]{0,2}\d){6,14}(?!\w)")
@@ -125,7 +128,7 @@ def _guessed(messages: Sequence[ChatMessage], bursts: Sequence[_Burst]) -> str:
 
 def _question(burst: _Burst, rules: IntentRules, private: "_Private") -> str:
     """The question of a burst in one line; "" when it asks nothing that others may ask."""
-    text = " ".join(_pieces(burst.texts, rules, private.without_contacts, private))
+    text = " ".join(_pieces(burst.texts, rules, private.without_contacts, private, _EMPTY_WORDS))
     text = text[:1].upper() + text[1:]
     asks = _MARK.search(text) or _ASKING.match(text)
     fits = _SHORTEST_QUESTION <= len(text) <= LONGEST_QUESTION
@@ -134,19 +137,23 @@ def _question(burst: _Burst, rules: IntentRules, private: "_Private") -> str:
 
 def _answer(burst: _Burst, rules: IntentRules, private: "_Private") -> str:
     """What the business said to it; "" when that is a question back, or only polite."""
-    text = "\n".join(_pieces(burst.texts, rules, private.without_theirs, private))
+    text = "\n".join(_pieces(burst.texts, rules, private.without_theirs, private, _POLITE))
     fits = _SHORTEST_ANSWER <= len(text) <= LONGEST_ANSWER
     return text if fits and not _MARK.search(text[-1]) and _says_something(text) else ""
 
 
 def _pieces(
-    texts: Sequence[str], rules: IntentRules, clean: Callable[[str], str], private: "_Private"
+    texts: Sequence[str],
+    rules: IntentRules,
+    clean: Callable[[str], str],
+    private: "_Private",
+    empty: frozenset[Intent],
 ) -> Iterator[str]:
-    """The messages without what is only polite, and without what is private."""
+    """The messages without sentences that want nothing but `empty`, and without what is private."""
     for text in texts:
         pieces = _PIECE_END.split(private.without_names(clean(text)))
         said = [_ungreeted(piece.strip(), rules) for piece in pieces if piece.strip()]
-        kept = [piece for piece in said if not _is_polite(piece, rules)]
+        kept = [piece for piece in said if not set(rules.intents([piece])) <= empty]
         if kept:
             yield " ".join(kept)
 
@@ -154,11 +161,7 @@ def _pieces(
 def _ungreeted(piece: str, rules: IntentRules) -> str:
     """A sentence without the greeting before its first comma."""
     greeting, comma, rest = piece.partition(",")
-    return rest.strip() if comma and rest.strip() and _is_polite(greeting, rules) else piece
-
-
-def _is_polite(piece: str, rules: IntentRules) -> bool:
-    return not set(rules.intents([piece])) & {Intent.QUESTION, Intent.PERSON}
+    return rest.strip() if comma and rest.strip() and set(rules.intents([greeting])) <= _POLITE else piece
 
 
 def _says_something(text: str) -> bool:

@@ -27,6 +27,7 @@ def test_bursts_are_joined_and_greetings_left_out():
     """What was asked and answered in several messages is one question and one answer."""
     assert pairs(
         "Anna: Hi!",
+        "Anna: ok",
         "Anna: do you deliver",
         "Anna: on Sundays?",
         "Shop: Hello",
