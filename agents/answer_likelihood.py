@@ -75,6 +75,15 @@ def surplus(
     return said + likeness - _enough(question.text)
 
 
+def least_surplus(threshold: float | None) -> float:
+    """The surplus that it takes to answer, for an answerability of 0..1 that a business set; None is the usual .5."""
+    if threshold is None:
+        return 0.0
+    if not 0.0 < threshold < 1.0:
+        return math.inf if threshold >= 1.0 else -math.inf
+    return math.log(threshold / (1.0 - threshold))
+
+
 def _of_many_words(question: Question, best: Best, passages: Sequence[Passage], pairs: float, cosine: float) -> float:
     around = _stems(best.candidate.passage)
     names = _names(question.text)

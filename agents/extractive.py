@@ -20,20 +20,14 @@ _LEAST_BUDGET = 40
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Copied sentences as Markdown, the passages they come from, and whether they look like an answer.
+    """Copied sentences as Markdown, the passages they come from, and how much they look like an answer.
 
-    Where `answers` is False, the passages probably speak of something else: `surplus` is below 0 then
-    (agents/answer_likelihood.py).
+    Where `surplus` is below 0, the passages probably speak of something else (agents/answer_likelihood.py).
     """
 
     text: str
     sources: tuple[Passage, ...]
     surplus: float
-
-    @property
-    def answers(self) -> bool:
-        """Whether it may be said."""
-        return self.surplus >= 0
 
 
 def extract(

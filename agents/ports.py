@@ -254,6 +254,14 @@ class Knowledge(Protocol):
         ...
 
 
+class AnswerThresholds(Protocol):
+    """How sure a business wants to be before its customers are answered from what was found."""
+
+    async def of(self, business_id: str) -> float | None:
+        """The least answerability, 0 (always answer) to 1 (never); None where it set none. Asked for every burst."""
+        ...
+
+
 def _nothing() -> None:
     """What rejecting an answer does that nobody remembers."""
 

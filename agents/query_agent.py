@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agents.answer_guard import AnswerGuard, Guarded
+from agents.answer_likelihood import least_surplus
 from agents.clarification import buttons_for, of_option, options_of
 from agents.extractive import extract
 from agents.language_detector import LanguageDetector
@@ -13,7 +14,7 @@ from agents.model_answering import Conversation, RefusedError, answered, rewritt
 from agents.model_answers import NonsenseError
 from agents.passage_orders import without_orders
 from agents.passage_search import PassageSearch, leans_on_before
-from agents.ports import Answer, Knowledge, LanguageModel, ModelError, Usage, Utterance
+from agents.ports import Answer, AnswerThresholds, Knowledge, LanguageModel, ModelError, Usage, Utterance
 from agents.question_splitter import split_questions
 from agents.sentences import SentenceName, Sentences
 from agents.words import words
@@ -31,21 +32,33 @@ class _Found:
     """The questions of a burst with the passages for each.
 
     `error` says why no model put them into words; where it failed at that (`model_away`), it is not asked again.
+    `least` is the surplus (agents/answer_likelihood.py) that it takes to answer without a model.
     """
 
     parts: Sequence[str]
     passages: Sequence[Sequence[Passage]]
     asked: Conversation
     version: int
+    least: float
     usage: Usage
     error: str | None
     model_away: bool
 
 
 class QueryAgent:
-    """`model` None means copied sentences alone (agents/extractive.py); `packs` are the bot's languages."""
+    """`model` None means copied sentences alone (agents/extractive.py); `packs` are the bot's languages.
 
-    def __init__(self, knowledge: Knowledge, model: LanguageModel | None, packs: Mapping[str, LanguagePack]) -> None:
+    Without `thresholds` every business is answered at the usual answerability.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        model: LanguageModel | None,
+        packs: Mapping[str, LanguagePack],
+        thresholds: AnswerThresholds | None = None,
+    ) -> None:
+        self._thresholds = thresholds
         self._packs = packs
         self._knowledge = knowledge
         self._search = PassageSearch(knowledge, packs)
@@ -100,13 +113,17 @@ class QueryAgent:
             except ModelError as exc:
                 error, away = f"rewrite: {exc}", True
         parts = split_questions([asked.meaning or asked.question], self._stop_words(asked.language))
-        version, passages = await asyncio.gather(
+        version, least, passages = await asyncio.gather(
             self._knowledge.version(asked.business_id),
+            self._least(asked.business_id),
             asyncio.gather(
                 *(self._search.find(asked.business_id, part, before, limit=_PASSAGES) for part in parts),
             ),
         )
-        return _Found(parts, self._readable(passages), asked, version, usage, error, away)
+        return _Found(parts, self._readable(passages), asked, version, least, usage, error, away)
+
+    async def _least(self, business_id: str) -> float:
+        return least_surplus(await self._thresholds.of(business_id) if self._thresholds else None)
 
     def _leans(self, asked: Conversation) -> bool:
         stop_words = self._stop_words(asked.language)
@@ -177,7 +194,7 @@ class QueryAgent:
             )
             for part, passages in zip(found.parts, found.passages, strict=True)
         ]
-        good = [each for each in extracts if each is not None and each.answers]
+        good = [each for each in extracts if each is not None and each.surplus >= found.least]
         if not good:
             return self._not_known(language)
         text = _BETWEEN.join(dict.fromkeys(each.text for each in good))

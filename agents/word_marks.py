@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
 from agents.words import RUN, folded, is_unspaced, stem, words
 
@@ -10,10 +11,15 @@ class WordMarks:
     """Compares words by their stems, as the search does; words that every text has are not marked."""
 
     def __init__(self, packs: Mapping[str, LanguagePack]) -> None:
+        self._languages = LanguageDetector(packs)
         self._stop_words = {code: pack.stop_words for code, pack in packs.items()}
 
     def of(self, question: str, text: str, language: str | None) -> list[tuple[int, int]]:
-        """The marked places of `text` as [start, end) in code points, in order, touching ones joined."""
+        """The marked places of `text` as [start, end) in code points, in order, touching ones joined.
+
+        `language` is the question's; None is found out.
+        """
+        language = language or self._languages.detect(question)
         every = words(question)
         stop_words = self._stop_words.get(language or "", frozenset())
         wanted = {stem(word) for word in every if word not in stop_words} or {stem(word) for word in every}

@@ -21,6 +21,7 @@ from bot.settings import Settings
 from database.clock import Clock
 from database.engine import Database
 from database.metrics import Metrics
+from services.answer_thresholds import BusinessThresholds
 from services.known_topics import KnownTopics
 from vectorstore.embedders import Embedder
 from vectorstore.knowledge_index import KnowledgeIndex
@@ -49,17 +50,21 @@ async def open_customer_agents(
     settings: Settings,
     index: KnowledgeIndex,
     embedder: Embedder,
+    knowledge: Database,
     chat: Database,
     clock: Clock,
     dice: random.Random,
     metrics: Metrics,
     model: LanguageModel | None,
 ) -> CustomerAgents:
-    """What it opens is closed by `stack`. `chat` is concierge.db; `model` None means: as the settings say."""
+    """What it opens is closed by `stack`. `chat` is concierge.db, `knowledge` knowledge.db.
+
+    `model` None means: as the settings say.
+    """
     packs = await asyncio.to_thread(load_language_packs)
     line = None if model else await open_model_line(stack, settings, chat, clock, dice, metrics)
     chosen = model or line
-    asker = QueryAgent(index, chosen, packs)
+    asker = QueryAgent(index, chosen, packs, BusinessThresholds(knowledge))
     memory = ConversationMemory(chosen, settings.concierge_history_tokens)
     local = _local_embedder(stack, embedder)
     topics = TopicFinder(KnownTopics(chat), local)

@@ -63,7 +63,9 @@ async def running_knowledge(
         found = await open_index(stack, directory, settings, database, clock, dice, metrics)
         index, embedder = found.index, found.serving
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
-        agents = await open_customer_agents(stack, settings, index, embedder.current, chat, clock, dice, metrics, model)
+        agents = await open_customer_agents(
+            stack, settings, index, embedder.current, database, chat, clock, dice, metrics, model
+        )
         yield RunningKnowledge(
             database, index, ingestion, embedder, agents, found.check, found.vectors, found.reindexing
         )

@@ -10,6 +10,7 @@ from database.clock import Clock
 from database.engine import Database
 from database.records import Document
 from services.answer_pairs import AnswerPairs
+from services.answer_thresholds import BusinessThresholds
 from services.gap_sweep import GapOptions, GapSweep
 from services.gaps import Gaps
 from services.replay import ReplayOptions, Replays
@@ -53,7 +54,7 @@ def gap_parts(
     sweep = GapSweep(chat, knowledge.ingestion, knowledge.agents.local, reader, clock, options)
     replays = Replays(
         *(chat, knowledge.database, knowledge.ingestion, knowledge.index),
-        lambda searched: QueryAgent(searched, None, knowledge.agents.packs),
+        lambda searched: QueryAgent(searched, None, knowledge.agents.packs, BusinessThresholds(knowledge.database)),
         *(reader, clock, ReplayOptions(settings.concierge_replay_questions, settings.concierge_replay_seconds)),
     )
     return GapParts(sweep, Gaps(chat, PairedAnswers(answers), clock), replays)

@@ -12,6 +12,7 @@ from database.records import Mode
 
 LARGEST_BODY = 256 * 1024
 LONGEST_QUESTION = 4096
+MOST_FILTERS = 1_000
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -38,10 +39,15 @@ class StrictRequest(BaseModel):
 
 
 class SearchRequest(StrictRequest):
-    """What to look for in the knowledge."""
+    """What to look for in the knowledge; with `documents` and `tags` only in documents that are in both.
+
+    A document is in `tags` when it has one of them. What there is not, is found nowhere.
+    """
 
     query: Words
     limit: Annotated[int, Field(ge=1, le=50)] = 5
+    documents: Annotated[list[Words], Field(max_length=MOST_FILTERS)] | None = None
+    tags: Annotated[list[Words], Field(max_length=MOST_FILTERS)] | None = None
 
 
 class AskRequest(StrictRequest):

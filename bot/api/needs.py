@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from agents.ports import Answer, Knowledge
+from agents.ports import Answer
 from agents.topics import TopicGuess
 from agents.word_marks import WordMarks
 from database.clock import Clock
@@ -18,7 +18,7 @@ from services.answer_pairs import AnswerPairs
 from services.chat_proposals import ChatProposals
 from services.document_files import ReceivedFile
 from services.gaps import Gaps
-from services.replay import Replays
+from services.replay import Replays, ScopedSearch
 from services.web_sources import WebSources
 
 
@@ -174,7 +174,7 @@ class ApiNeeds:
 
     chat: Database
     ingestion: Ingestion
-    knowledge: Knowledge
+    knowledge: ScopedSearch
     asker: Asker
     clock: Clock
     tokens: Mapping[str, str]

@@ -91,6 +91,7 @@ class PassageOut(BaseModel):
     text: Annotated[str, Field(max_length=LONGEST_PASSAGE)]
     score: Annotated[float, Field(ge=0, le=1)]
     page: int | None = None
+    heading: str | None = None
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -105,13 +106,27 @@ class PassageOut(BaseModel):
             text=passage.text[:LONGEST_PASSAGE],
             score=min(1.0, max(0.0, passage.score)),
             page=passage.page,
+            heading=passage.heading,
         )
+
+
+class FoundPassageOut(PassageOut):
+    """A passage that a search found."""
+
+    marks: list[tuple[int, int]] = Field(
+        description="Where the words of the query stand in the text: [start, end) in Unicode code points."
+    )
+
+    @classmethod
+    def marked(cls, passage: Passage, marks: list[tuple[int, int]]) -> "FoundPassageOut":
+        """From our record and the places."""
+        return cls(**PassageOut.of(passage).model_dump(), marks=marks)
 
 
 class PassagesOut(BaseModel):
     """What a search found, best first."""
 
-    passages: list[PassageOut]
+    passages: list[FoundPassageOut]
 
 
 class AnswerOut(BaseModel):

@@ -1,5 +1,7 @@
 """Search and ask through the API: shapes, limits, and what is refused before anybody thinks."""
 
+from dataclasses import replace
+
 import pytest
 
 from database.records import Passage, new_id
@@ -17,13 +19,31 @@ async def desk(chat, clock, metrics):
 
 
 async def test_passages_have_exactly_the_promised_fields(desk):
-    """Text of at most 1,200 characters, a score up to 1, a page only where there is one."""
+    """Text of at most 1,200 characters, a score up to 1, marks, a page and a heading only where there are some."""
     response = await desk.client.post(f"{desk.path}/search", json={"query": "When do you open?"})
     first, second = (await response.json())["passages"]
-    assert set(first) == {"document_id", "filename", "text", "score", "page"}
-    assert set(second) == {"document_id", "filename", "text", "score"}
+    assert set(first) == {"document_id", "filename", "text", "score", "page", "heading", "marks"}
+    assert set(second) == {"document_id", "filename", "text", "score", "marks"}
     assert (len(first["text"]), first["score"], first["page"]) == (1200, 1.0, 2)
     assert desk.knowledge.asked == [(desk.business.id, "When do you open?")]
+
+
+async def test_words_that_matched_are_marked(desk):
+    """Other forms of the query's words are marked, by code points; small words are not."""
+    text = "\U0001f552 Opening hours: the doors open at nine."
+    desk.knowledge.passages = [replace(PLAIN, text=text, heading="Visit")]
+    response = await desk.client.post(f"{desk.path}/search", json={"query": "When are the doors opened?"})
+    (passage,) = (await response.json())["passages"]
+    assert [text[start:end] for start, end in passage["marks"]] == ["Opening", "doors", "open"]
+    assert passage["heading"] == "Visit"
+
+
+@pytest.mark.parametrize("scope", [{"documents": ["a"]}, {"tags": ["B"]}, {"documents": [], "tags": ["b"]}])
+async def test_a_search_within_documents_or_tags(desk, scope):
+    """They reach the search as its scope; tags in lower case."""
+    desk.knowledge.previewed = [PLAIN]
+    response = await desk.client.post(f"{desk.path}/search", json={"query": "open", **scope})
+    assert len((await response.json())["passages"]) == 1
 
 
 async def test_the_limit_holds(desk):
@@ -64,6 +84,8 @@ async def test_not_knowing_is_an_answer(desk):
         ("search", b'{"query": "x", "limit": "5"}', 422),
         ("search", b'{"query": "x", "limit": true}', 422),
         ("search", b'{"query": "x", "limits": 5}', 422),
+        ("search", b'{"query": "x", "tags": "a"}', 422),
+        ("search", b'{"query": "x", "documents": [""]}', 422),
         ("search", b'{"query": "' + b"x" * 4097 + b'"}', 422),
         ("ask", b'{"question": ""}', 422),
         ("ask", b'{"question": "' + b"x" * 300_000 + b'"}', 413),

@@ -287,3 +287,29 @@ async def test_memory_is_given_as_data() -> None:
     assert answer.facts == ("I am vegan",)
     assert '"summary": "They \\"quote\\"."' in model.users[0]
     assert "my name is Ana" in model.users[0]
+
+
+class Thresholds:
+    """What a business set."""
+
+    def __init__(self, threshold: float | None) -> None:
+        self._threshold = threshold
+
+    async def of(self, _business_id: str) -> float | None:
+        """The same for all."""
+        return self._threshold
+
+
+@pytest.mark.parametrize(("threshold", "answered"), [(0.0, True), (None, True), (0.5, True), (1.0, False)])
+async def test_a_business_says_how_sure_is_sure_enough(threshold: float | None, answered: bool) -> None:
+    """From always answering to never; what it did not set is the usual half."""
+    agent = QueryAgent(SmallKnowledge([HOURS, LAMPS]), None, PACKS, Thresholds(threshold))
+    assert (await agent.answer("b", "When do you open?")).answered is answered
+
+
+async def test_a_low_threshold_answers_what_is_usually_refused() -> None:
+    """A business that wants to answer everything gets the best sentences that there are."""
+    question = "Who painted the ceiling of the Sistine chapel?"
+    usual = await QueryAgent(SmallKnowledge([HOURS]), None, PACKS, Thresholds(None)).answer("b", question)
+    eager = await QueryAgent(SmallKnowledge([HOURS]), None, PACKS, Thresholds(0.0)).answer("b", question)
+    assert (usual.answered, eager.answered) == (False, True)
