@@ -89,6 +89,7 @@ class SnapshotMaker:
             lambda file: file.bytes,
             lambda file: files.append(_stored(file, place, inventory, progress)),
             progress,
+            at_once=place.at_once,
         )
         manifest = Manifest(
             format=FORMAT,

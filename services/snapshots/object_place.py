@@ -26,6 +26,11 @@ class ObjectPlace:
         """The address."""
         return self._shown
 
+    @property
+    def at_once(self) -> int:
+        """As Place.at_once."""
+        return 4
+
     def list(self, folder: str) -> list[Stored]:
         """As Place.list."""
         import obstore  # noqa: PLC0415 - only who has an object store loads it
@@ -45,7 +50,7 @@ class ObjectPlace:
             if isinstance(source, bytes):
                 obstore.put(self._store, path, source)
             elif source.stat().st_size <= PART_BYTES:
-                obstore.put(self._store, path, source.read_bytes())
+                obstore.put(self._store, path, source, use_multipart=False)
             else:
                 self._put_parts(path, source, stopped)
 

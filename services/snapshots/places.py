@@ -33,6 +33,11 @@ class Place(Protocol):
         """The address, to show."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many small files to move at once: more than one only pays over a network."""
+        ...
+
     def list(self, folder: str) -> list[Stored]:
         """All that lies below a folder; `[]` without it."""
         ...

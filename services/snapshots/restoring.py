@@ -110,6 +110,7 @@ def fetch(place: Place, manifest: Manifest, folder: Path, progress: Progress) ->
         lambda file: file.bytes,
         lambda file: _fetch_one(place, file, folder / file.path, progress),
         progress,
+        at_once=place.at_once,
     )
     progress.began("checking")
     for name, file in DATABASES.items():

@@ -16,7 +16,6 @@ T = TypeVar("T")
 PIECE_BYTES = 1024 * 1024
 # one after another; several of them at once would only take memory
 BIG_BYTES = 8 * PIECE_BYTES
-AT_ONCE = 4
 # what the disk keeps for the databases, beside the work
 MARGIN_BYTES = 64 * PIECE_BYTES
 
@@ -30,6 +29,7 @@ class Progress:
         self.written = 0
         self._done = 0
         self._lock = threading.Lock()
+        self.reading = threading.Lock()
         self._stop = threading.Event()
 
     def began(self, stage: str, total: int = 0) -> None:
@@ -62,7 +62,9 @@ class Progress:
             raise StoppedError
 
 
-def for_each(items: Iterable[T], size: Callable[[T], int], work: Callable[[T], None], progress: Progress) -> None:
+def for_each(
+    items: Iterable[T], size: Callable[[T], int], work: Callable[[T], None], progress: Progress, *, at_once: int
+) -> None:
     """Do `work` with each item, small ones several at once. The first error ends it, once nothing runs any more."""
     ordered = sorted(items, key=size)
     small = [item for item in ordered if size(item) <= BIG_BYTES]
@@ -71,7 +73,7 @@ def for_each(items: Iterable[T], size: Callable[[T], int], work: Callable[[T], N
         progress.go_on()
         work(item)
 
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="snapshot") as pool:
+    with ThreadPoolExecutor(at_once, thread_name_prefix="snapshot") as pool:
         running = [pool.submit(one, item) for item in small]
         try:
             for each in running:
@@ -87,10 +89,13 @@ def for_each(items: Iterable[T], size: Callable[[T], int], work: Callable[[T], N
 def sha256_of(path: Path, progress: Progress) -> str:
     """The checksum of a file, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(PIECE_BYTES):
+    # one piece of memory for all: fresh ones cost the other threads time, too
+    piece = memoryview(bytearray(PIECE_BYTES))
+    # one thread at a time: several that compute wait for the interpreter's lock, and the event loop with them
+    with progress.reading, path.open("rb", buffering=0) as file:
+        while count := file.readinto(piece):
             progress.go_on()
-            digest.update(piece)
+            digest.update(piece[:count])
     return digest.hexdigest()
 
 

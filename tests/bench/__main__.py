@@ -22,7 +22,10 @@ PARTS = (
     "batch_window",
     "thousand",
     "attacks",
+    "snapshots",
+    "endurance",
     "documents",
+    "gaps",
 )
 
 

@@ -1,0 +1,102 @@
+"""Open files and memory of a running server before and after 300 uploads and 100 backups, every tenth with the index.
+
+Both are taken after a warm-up of the same kind, so that what is loaded once, and caches that fill, are in both.
+"""
+
+import asyncio
+import random
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+import psutil
+
+from tests.bench.figures import Figure
+from tests.bench.index_lag import some_texts
+from tests.e2e.processes import Server, running_server
+
+UPLOADS, BACKUPS = 300, 100
+WARM_UPLOADS, WARM_BACKUPS = 100, 20
+FILES_A_REQUEST = 10
+WITH_INDEX_EVERY = 10
+DOCUMENTS = "/api/v1/businesses/default/documents"
+SETTINGS = {"CONCIERGE_API_RATE": "10000", "CONCIERGE_LOG_LEVEL": "warning", "CONCIERGE_BACKUP_KEEP": "5"}
+PAUSE_SECONDS = 0.05
+REST_SECONDS = 3.0
+MB = 1_000_000
+
+
+class Endurance:
+    """One server; `used` is what it holds."""
+
+    def __init__(self, server: Server, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        assert server.process is not None
+        self._process = psutil.Process(server.process.pid)
+        self._texts = some_texts(UPLOADS + WARM_UPLOADS)
+        random.Random(1).shuffle(self._texts)
+
+    async def upload(self, count: int) -> None:
+        """So many small files, to their ends."""
+        for _ in range(count // FILES_A_REQUEST):
+            form = aiohttp.FormData()
+            for _ in range(FILES_A_REQUEST):
+                text = self._texts.pop()
+                form.add_field("files", f"# Part\n\n{text}".encode(), filename=f"{len(self._texts)}.md")
+            async with self._session.post(DOCUMENTS, data=form) as answer:
+                assert answer.status == 202, await answer.text()
+                documents = (await answer.json())["documents"]
+            for each in documents:
+                ended = await self._followed(f"{DOCUMENTS}/{each['id']}", "status", {"ready", "failed"})
+                assert ended["status"] == "ready", ended
+
+    async def back_up(self, count: int) -> None:
+        """So many snapshots, one after another."""
+        for n in range(count):
+            body = {"with_index": n % WITH_INDEX_EVERY == 0}
+            async with self._session.post("/api/v1/backups", json=body) as answer:
+                assert answer.status == 202, await answer.text()
+                begun = await answer.json()
+            ended = await self._followed(f"/api/v1/backups/{begun['id']}", "state", {"done", "failed"})
+            assert ended["state"] == "done", ended
+
+    async def used(self) -> tuple[int, float]:
+        """Open files, and megabytes that are the server's own, at rest."""
+        await asyncio.sleep(REST_SECONDS)
+        return self._process.num_fds(), self._process.memory_full_info().uss / MB
+
+    async def _followed(self, path: str, field: str, ends: set[str]) -> dict[str, Any]:
+        while True:
+            async with self._session.get(path) as answer:
+                found: dict[str, Any] = await answer.json()
+            if found[field] in ends:
+                return found
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def run() -> list[Figure]:
+    """How much both changed, in percent."""
+    with TemporaryDirectory() as folder:
+        settings = SETTINGS | {"CONCIERGE_BACKUP_TO": f"{folder}/backups"}
+        server = Server(Path(folder) / "data", "http://127.0.0.1:1", settings=settings)
+        async with running_server(server), server.api() as session:
+            endurance = Endurance(server, session)
+            await endurance.upload(WARM_UPLOADS)
+            await endurance.back_up(WARM_BACKUPS)
+            files, memory = await endurance.used()
+            for _ in range(10):
+                await endurance.upload(UPLOADS // 10)
+                await endurance.back_up(BACKUPS // 10)
+            files_then, memory_then = await endurance.used()
+    what = f"after {UPLOADS} uploads and {BACKUPS} backups"
+    return [
+        Figure(f"open files {what}: change from {files} to {files_then}", _change(files, files_then), "%", None, "", 5, 2,
+               higher_is_better=False),
+        Figure(f"memory {what}: change from {memory:.0f} to {memory_then:.0f} MB", _change(memory, memory_then), "%",
+               None, "", 5, 2, higher_is_better=False),
+    ]  # fmt: skip
+
+
+def _change(before: float, after: float) -> float:
+    return abs(after - before) / before * 100
