@@ -169,7 +169,7 @@ async def api_desk(
             topics=TopicFinder(KnownTopics(chat), embedder),
             gaps=Gaps(chat, knowledge, clock),
             replays=Replays(
-                *(chat, knowledge_database or chat, ingestion or knowledge, knowledge),
+                *(chat, knowledge_database or chat, cast("Ingestion", ingestion or knowledge), knowledge),
                 lambda searched: QueryAgent(searched, None, packs),
                 *(QuestionReader(packs), SystemClock(), ReplayOptions(questions=60)),
             ),
