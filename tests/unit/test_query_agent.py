@@ -301,7 +301,7 @@ class Thresholds:
 
 
 @pytest.mark.parametrize(("threshold", "answered"), [(0.0, True), (None, True), (0.5, True), (1.0, False)])
-async def test_a_business_says_how_sure_is_sure_enough(threshold: float | None, answered: bool) -> None:
+async def test_a_business_says_how_sure_is_sure_enough(threshold: float | None, *, answered: bool) -> None:
     """From always answering to never; what it did not set is the usual half."""
     agent = QueryAgent(SmallKnowledge([HOURS, LAMPS]), None, PACKS, Thresholds(threshold))
     assert (await agent.answer("b", "When do you open?")).answered is answered
@@ -309,7 +309,7 @@ async def test_a_business_says_how_sure_is_sure_enough(threshold: float | None, 
 
 async def test_a_low_threshold_answers_what_is_usually_refused() -> None:
     """A business that wants to answer everything gets the best sentences that there are."""
-    question = "Who painted the ceiling of the Sistine chapel?"
+    question = "Which painter had the Sistine chapel of Rome open for the cardinals?"
     usual = await QueryAgent(SmallKnowledge([HOURS]), None, PACKS, Thresholds(None)).answer("b", question)
     eager = await QueryAgent(SmallKnowledge([HOURS]), None, PACKS, Thresholds(0.0)).answer("b", question)
     assert (usual.answered, eager.answered) == (False, True)
