@@ -24,6 +24,8 @@ _MARKED_UP = frozenset({DocumentKind.SLIDES, *PICTURES})
 _RECOGNISED_HEADING = re.compile(r"\A#{1,6} ")
 # xberg cuts slides' titles at 64 characters.
 _TITLE_CUT = 60
+# What programs call a slide that nobody named.
+_DEFAULT_NAME = re.compile(r"[^\W\d_]{1,10} ?\d+")
 _MESSAGE_LINES = ("From", "To", "Date")
 
 
@@ -66,9 +68,12 @@ class _Structure:
             yield from self._text(node, content, page)
 
     def _begin_slide(self, content: dict[str, Any]) -> Iterator[Block]:
+        if self._kind is DocumentKind.SLIDES:
+            return  # these say themselves which slide they are on
         self._slide = content.get("number")
         self._title = clean(content.get("title") or "")
-        yield Block(BlockKind.HEADING, self._title or f"Slide {self._slide}", 1, self._slide)
+        if self._title and not _DEFAULT_NAME.fullmatch(self._title):
+            yield Block(BlockKind.HEADING, self._title, 1, self._slide)
 
     def _text(self, node: Any, content: dict[str, Any], page: int | None) -> Iterator[Block]:
         text = self._readable(_text_of(content))

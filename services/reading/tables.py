@@ -35,24 +35,52 @@ def sheet_blocks(rows: Iterable[Sequence[str]], page: int | None = None) -> Iter
 
     A row that is too long to be read beside its header says "Price: 2 €" for each cell.
     """
-    header: list[str] | None = None
-    gap = False
+    sheet = _Sheet(page)
     for row in rows:
-        line = _cells(row)
+        yield from sheet.take(_cells(row))
+    yield from sheet.end()
+
+
+class _Sheet:
+    """Where we are in a sheet: the header of the table, and whether it was shown since the last title or prose."""
+
+    def __init__(self, page: int | None) -> None:
+        self._page = page
+        self._header: list[str] | None = None
+        self._shown = False
+        self._has_rows = False
+        self._gap = False
+
+    def take(self, line: list[str]) -> Iterator[Block]:
+        gap, self._gap = self._gap, not line
         if not line:
-            gap = True
-            continue
-        if len(line) == 1 and (header is None or gap):
-            header = None  # a title, and a table of its own behind it
-            yield Block(BlockKind.PARAGRAPH, line[0], 0, page)
-        elif header is None:
-            header = line if _is_header(line) else []
-            yield Block(BlockKind.HEADER_ROW if header else BlockKind.ROW, _joined(line), 0, page)
-        elif header and len(line) > 1 and len(_joined(line)) + len(_joined(header)) > _ROW_CHARACTERS:
-            yield Block(BlockKind.PARAGRAPH, _named(header, line), 0, page)
+            return
+        if len(line) == 1 and (self._header is None or gap):
+            yield from self.end()
+            self._header = None  # a title, and a table of its own behind it
+            yield self._block(BlockKind.PARAGRAPH, line[0])
+        elif self._header is None and _is_header(line):
+            self._header, self._shown, self._has_rows = line, False, False
+        elif self._header and len(line) > 1 and len(_joined(line)) + len(_joined(self._header)) > _ROW_CHARACTERS:
+            yield self._block(BlockKind.PARAGRAPH, _named(self._header, line))
+            self._shown, self._has_rows = False, True
         else:
-            yield Block(BlockKind.ROW, _joined(line), 0, page)
-        gap = False
+            yield from self._row(line)
+
+    def end(self) -> Iterator[Block]:
+        """The header, when it is all that there is of a table."""
+        if self._header and not self._has_rows:
+            yield self._block(BlockKind.HEADER_ROW, _joined(self._header))
+
+    def _row(self, line: list[str]) -> Iterator[Block]:
+        self._header = self._header or []
+        if self._header and not self._shown:
+            yield self._block(BlockKind.HEADER_ROW, _joined(self._header))
+        yield self._block(BlockKind.ROW, _joined(line))
+        self._shown = self._has_rows = True
+
+    def _block(self, kind: BlockKind, text: str) -> Block:
+        return Block(kind, text, 0, self._page)
 
 
 def _is_header(line: list[str]) -> bool:

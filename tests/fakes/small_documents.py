@@ -54,6 +54,26 @@ def pdf(*pages: str) -> bytes:
     return _numbered(objects)
 
 
+def pdf_with_picture(text: str, jpeg: bytes) -> bytes:
+    """A PDF with a page of text and a page that is a JPEG of 1,692 by 948 points, in colour."""
+    stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode("latin-1")
+    shown = b"q 612 0 0 343 0 300 cm /I Do Q"
+    picture = b"<< /Type /XObject /Subtype /Image /Width 1692 /Height 948 /ColorSpace /DeviceRGB /BitsPerComponent 8 "
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R /Resources << %s >> >>"
+    return _numbered(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [6 0 R 7 0 R] /Count 2 >>",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(shown), shown),
+            page % (4, b"/Font << /F1 3 0 R >>"),
+            page % (5, b"/XObject << /I 8 0 R >>"),
+            picture + b"/Filter /DCTDecode /Length %d >>\nstream\n%s\nendstream" % (len(jpeg), jpeg),
+        ]
+    )
+
+
 def _numbered(objects: list[bytes]) -> bytes:
     content = b"%PDF-1.4\n"
     offsets = []
