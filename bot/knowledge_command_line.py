@@ -9,8 +9,10 @@ from database.clock import SystemClock
 
 def add_knowledge_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Every command that puts knowledge in, asks it, or looks after it."""
-    ingest = command(commands, "ingest", "read files and folders into the knowledge", _ingest, json=True)
-    ingest.add_argument("paths", metavar="PATH", nargs="*", type=Path, help="a file, or a folder with all below it")
+    ingest = command(commands, "ingest", "read files, folders and web addresses into the knowledge", _ingest, json=True)
+    ingest.add_argument(
+        "paths", metavar="PATH", nargs="*", help="a file, a folder with all below it, or https://… of a page or sitemap"
+    )
     ingest.add_argument("--tags", default="", metavar="A,B", help="put these tags on the documents")
     ingest.add_argument("--hold", action="store_true", help="hold new versions back until they are published")
     ingest.add_argument("--retry", action="store_true", help="instead of PATH: try again every document that failed")
@@ -39,7 +41,15 @@ def _ingest(asked: Asked) -> int:
 
     tags = [tag.strip() for tag in asked.tags.split(",") if tag.strip()]
     options = UploadOptions(hold=asked.hold, tags=tags)
-    wanted = IngestRequest(asked.paths, asked.business, options, retry=asked.retry, as_json=asked.json)
+    addresses = [each for each in asked.paths if each.startswith(("http://", "https://"))]
+    wanted = IngestRequest(
+        [Path(each) for each in asked.paths if each not in addresses],
+        asked.business,
+        options,
+        addresses,
+        retry=asked.retry,
+        as_json=asked.json,
+    )
     return run(ingest(quiet_settings(), SystemClock(), wanted))
 
 

@@ -15,6 +15,7 @@ from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, DocumentsOut, Time, answered, rfc3339
 from database.web_sources import WebSource
 from services.web_errors import WebRefusedError
+from services.web_sources import AddedSource
 
 HOUR_SECONDS = 3600
 
@@ -81,6 +82,12 @@ class AddedDocumentsOut(DocumentsOut):
 
     web_source: WebSourceOut | None = None
 
+    @classmethod
+    def of(cls, added: AddedSource) -> "AddedDocumentsOut":
+        """Of an address that was added."""
+        documents = [DocumentOut.of(document) for document in added.documents]
+        return cls(documents=documents, web_source=WebSourceOut.of(added.source))
+
 
 async def add_web_source(request: web.Request) -> web.Response:
     """Read an address: 202 with its document, or with those of a sitemap that were read by now."""
@@ -90,12 +97,9 @@ async def add_web_source(request: web.Request) -> web.Response:
         added = await request.app[API].sources.web.add(business.id, wanted.url, wanted.every_hours)
     except WebRefusedError as error:
         raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "The address cannot be read.", errors=[("/url", str(error))]
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"The address cannot be read. {error}", errors=[("/url", str(error))]
         ) from error
-    documents = [DocumentOut.of(document) for document in added.documents]
-    return answered(
-        AddedDocumentsOut(documents=documents, web_source=WebSourceOut.of(added.source)), HTTPStatus.ACCEPTED
-    )
+    return answered(AddedDocumentsOut.of(added), HTTPStatus.ACCEPTED)
 
 
 async def list_web_sources(request: web.Request) -> web.Response:

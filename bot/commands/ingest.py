@@ -1,4 +1,4 @@
-"""`concierge ingest PATH…`: files and folders into the knowledge, with bars."""
+"""`concierge ingest PATH…`: files, folders and web addresses into the knowledge, with bars."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,11 +21,12 @@ from services.document_kinds import DOCUMENT_SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """What to take: files and folders, or with `retry` every document that has failed."""
+    """What to take: files and folders, addresses of the web, or with `retry` every document that has failed."""
 
     paths: Sequence[Path]
     business: str
     options: UploadOptions
+    addresses: Sequence[str] = ()
     retry: bool = False
     as_json: bool = False
 
@@ -34,7 +35,8 @@ async def ingest(settings: Settings, clock: Clock, wanted: IngestRequest) -> Exi
     """Hand over every file and follow it to its end; FAILED when any of them failed."""
     files = _files(wanted)
     async with knowledge_door(settings, wanted.business, clock) as door:
-        pieces = _uploads(door, files, wanted.options) if files else await _retries(door)
+        pieces = await _retries(door) if wanted.retry else _uploads(door, files, wanted.options)
+        pieces += await _pages(door, wanted.addresses)
         with UploadBars([piece.name for piece in pieces], shown=not wanted.as_json) as bars:
             run = IngestRun(door, pieces, bars, clock)
             try:
@@ -49,15 +51,15 @@ async def ingest(settings: Settings, clock: Clock, wanted: IngestRequest) -> Exi
 
 def _files(wanted: IngestRequest) -> list[FoundFile]:
     if wanted.retry:
-        if wanted.paths:
+        if wanted.paths or wanted.addresses:
             raise CommandError("--retry takes no PATH: it tries again what has failed.")
         return []
-    if not wanted.paths:
-        raise CommandError("Name files or folders, or --retry.")
+    if not wanted.paths and not wanted.addresses:
+        raise CommandError("Name files, folders or web addresses, or --retry.")
     files, skipped = found_files(wanted.paths)
     if skipped:
         complain(f"Left out {skipped} files of kinds that cannot be read.")
-    if not files:
+    if wanted.paths and not files:
         raise CommandError(
             f"There is no file to read. In folders these are taken: {' '.join(sorted(DOCUMENT_SUFFIXES))}"
         )
@@ -78,6 +80,33 @@ async def _refuse(file: FoundFile, earlier: FoundFile, _sent: Sent) -> dict[str,
     raise CommandError(
         f"{file.path} would be called as {earlier.path} is. Rename one, or name a folder above both instead."
     )
+
+
+async def _pages(door: KnowledgeDoor, addresses: Sequence[str]) -> list[Piece]:
+    """The documents of web addresses; of a sitemap those that were read at once, the others follow by themselves."""
+
+    async def known(document: dict[str, Any], _sent: Sent) -> dict[str, Any]:
+        return document
+
+    pieces: list[Piece] = []
+    for address in addresses:
+        try:
+            added = await door.add_address(address)
+        except CommandError as error:
+            pieces.append(Piece(address, partial(_raise, error)))
+            continue
+        pieces += [Piece(each["filename"], partial(known, each)) for each in added["documents"]]
+        source = added["web_source"]
+        if source["error_message"]:
+            complain(f"{address}: {source['error_message']}")
+        later = source["pages_count"] - len(added["documents"])
+        if later > 0:
+            complain(f"{address}: {later} more pages are read by the server, now or once it runs.")
+    return pieces
+
+
+async def _raise(error: CommandError, _sent: Sent) -> dict[str, Any]:
+    raise error
 
 
 async def _retries(door: KnowledgeDoor) -> list[Piece]:
@@ -105,6 +134,8 @@ def _report(documents: Sequence[dict[str, Any]], *, as_json: bool) -> None:
             continue
         held = document.get("held_version")
         say(f"{'held  ' if held else 'ready '}  {document['filename']} ({document['chunks_count']} pieces)")
+        if held:
+            say(f"        what would change: GET …/documents/{document['id']}/replay; then POST …/publish or …/discard")
         if document.get("warning"):
             say(f"        {document['warning']}")
     if not documents:

@@ -33,6 +33,10 @@ class KnowledgeDoor(Protocol):
         """Hand over a file, telling how much of it went; its Document."""
         ...
 
+    async def add_address(self, url: str) -> dict[str, Any]:
+        """Read a web address: its source, and the Documents that it has by now."""
+        ...
+
     async def document(self, document_id: str) -> dict[str, Any]:
         """How far a Document is."""
         ...
@@ -91,6 +95,10 @@ class ApiDoor:
         answer = await self._api.upload(self._documents, file, name, query, sent)
         document: dict[str, Any] = answer["documents"][0]
         return document
+
+    async def add_address(self, url: str) -> dict[str, Any]:
+        """Read a web address: its source, and the Documents that it has by now."""
+        return await self._api.post(self._documents, {"url": url})
 
     async def document(self, document_id: str) -> dict[str, Any]:
         """How far a Document is."""

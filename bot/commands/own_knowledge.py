@@ -10,11 +10,13 @@ from typing import Any
 
 from bot.api.evaluations import EvaluationOut
 from bot.api.schemas import AnswerOut, DocumentOut, PassageOut
+from bot.api.web_sources import AddedDocumentsOut
 from bot.commands.failures import CommandError
 from bot.commands.file_sender import Sent, SentFile
 from bot.commands.knowledge_door import UploadOptions
 from bot.data_directory import DATABASE_FILES, owned_directory
 from bot.knowledge import RunningKnowledge, running_knowledge
+from bot.knowledge_sources import KnowledgeSources, knowledge_sources
 from bot.settings import Settings
 from database.businesses import DEFAULT, business_by_slug, ensure_default
 from database.clock import Clock
@@ -23,6 +25,7 @@ from database.evaluations import evaluations_page, keep_evaluation
 from database.metrics import Metrics
 from database.records import Business, Document, DocumentStatus
 from services.version_errors import VersionError
+from services.web_errors import WebRefusedError
 
 PIECE_BYTES = 1024 * 1024
 PAGE = 100
@@ -34,8 +37,11 @@ class OwnDoor:
 
     afterwards = "the next start goes on with them"
 
-    def __init__(self, knowledge: RunningKnowledge, business: Business, clock: Clock) -> None:
+    def __init__(
+        self, knowledge: RunningKnowledge, sources: KnowledgeSources, business: Business, clock: Clock
+    ) -> None:
         self._clock = clock
+        self._sources = sources
         self._knowledge = knowledge
         self._ingestion = knowledge.ingestion
         self._business_id = business.id
@@ -49,6 +55,14 @@ class OwnDoor:
         except sqlite3.DatabaseError as error:
             raise CommandError(f"A database cannot be used: {error}") from error
         return _shown(document)
+
+    async def add_address(self, url: str) -> dict[str, Any]:
+        """Read a web address: its source, and the Documents that it has by now."""
+        try:
+            added = await self._sources.web.add(self._business_id, url)
+        except WebRefusedError as error:
+            raise CommandError(f"The address cannot be read. {error}") from error
+        return AddedDocumentsOut.of(added).model_dump(mode="json")
 
     async def document(self, document_id: str) -> dict[str, Any]:
         """How far a Document is."""
@@ -127,8 +141,11 @@ async def own_knowledge(settings: Settings, business: str, clock: Clock) -> Asyn
         options = DatabaseOptions("chat", busy_timeout_seconds=settings.concierge_busy_timeout_seconds)
         async with Database.open(directory.path / DATABASE_FILES["chat"], options, metrics) as chat:
             owner = await _business(chat, business, settings.whatsapp_phone_number_id, clock)
-            async with running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat) as knowledge:
-                yield OwnDoor(knowledge, owner, clock)
+            async with (
+                running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat) as knowledge,
+                knowledge_sources(settings, knowledge, clock, dice) as sources,
+            ):
+                yield OwnDoor(knowledge, sources, owner, clock)
 
 
 async def _business(chat: Database, slug: str, number_id: str, clock: Clock) -> Business:
