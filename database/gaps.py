@@ -254,29 +254,60 @@ def settle_gap(
     return unit
 
 
-def forget_questions(before: int, most: int, limit: int) -> Unit[int]:
-    """Forget up to `limit` questions that were asked before, and open gaps beyond the `most` asked of each business.
-
-    A gap without questions goes, too. How many questions went.
-    """
+def forget_questions(before: int, limit: int) -> Unit[int]:
+    """Forget up to `limit` questions that were asked before, and gaps without any left; how many questions went."""
 
     async def unit(transaction: Transaction) -> int:
-        forgotten = await transaction.run(
+        rows = await transaction.all(
             "DELETE FROM gap_questions WHERE n IN"
-            " (SELECT n FROM gap_questions WHERE asked_at < :before ORDER BY asked_at LIMIT :limit)",
+            " (SELECT n FROM gap_questions WHERE asked_at < :before ORDER BY asked_at LIMIT :limit) RETURNING gap_id",
             {"before": before, "limit": limit},
         )
-        forgotten += await transaction.run(
-            "DELETE FROM gap_questions WHERE gap_id IN (SELECT gap_id FROM (SELECT q.gap_id, row_number() OVER"
-            " (PARTITION BY q.business_id ORDER BY count(*) DESC, max(q.n) DESC) AS rank FROM gap_questions AS q"
-            " JOIN gaps AS g ON g.id = q.gap_id WHERE g.state = 'open' GROUP BY q.business_id, q.gap_id)"
-            " WHERE rank > :most)",
-            {"most": most},
+        if rows:
+            await transaction.run(
+                "DELETE FROM gaps WHERE id IN (SELECT value FROM json_each(:ids))"
+                " AND NOT EXISTS (SELECT 1 FROM gap_questions AS q WHERE q.gap_id = gaps.id)",
+                {"ids": json.dumps(sorted({row["gap_id"] for row in rows}))},
+            )
+        return len(rows)
+
+    return unit
+
+
+def surplus_gaps(most: int, limit: int) -> Unit[list[str]]:
+    """Up to `limit` open gaps beyond the `most` of a business that has the most of them: the least asked, oldest."""
+
+    async def unit(transaction: Transaction) -> list[str]:
+        fullest = await transaction.one(
+            "SELECT business_id, count(*) AS count FROM gaps WHERE state = 'open' GROUP BY business_id"
+            " ORDER BY count DESC LIMIT 1"
         )
+        if fullest is None or fullest["count"] <= most:
+            return []
+        rows = await transaction.all(
+            "SELECT g.id FROM gaps AS g JOIN gap_questions AS q ON q.business_id = g.business_id AND q.gap_id = g.id"
+            " WHERE g.business_id = :business AND g.state = 'open' GROUP BY g.id"
+            " ORDER BY count(*), max(q.n) LIMIT :limit",
+            {"business": fullest["business_id"], "limit": min(limit, fullest["count"] - most)},
+        )
+        return [row["id"] for row in rows]
+
+    return unit
+
+
+def forget_gaps(gap_ids: Sequence[str]) -> Unit[int]:
+    """Forget open gaps with their questions; how many."""
+
+    async def unit(transaction: Transaction) -> int:
+        ids = {"ids": json.dumps(list(gap_ids))}
         await transaction.run(
-            "DELETE FROM gaps WHERE NOT EXISTS (SELECT 1 FROM gap_questions AS q WHERE q.gap_id = gaps.id)"
+            "DELETE FROM gap_questions WHERE gap_id IN"
+            " (SELECT id FROM gaps WHERE state = 'open' AND id IN (SELECT value FROM json_each(:ids)))",
+            ids,
         )
-        return forgotten
+        return await transaction.run(
+            "DELETE FROM gaps WHERE state = 'open' AND id IN (SELECT value FROM json_each(:ids))", ids
+        )
 
     return unit
 

@@ -6,7 +6,7 @@ measured with these (docs/benchmarks.md), and no sweep shall pay for it.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from database.gaps import (
     GapGroup,
     GapQuestion,
     GapState,
+    forget_gaps,
     forget_questions,
     gap_groups,
     gap_mark,
@@ -26,6 +27,7 @@ from database.gaps import (
     join_gap,
     new_gap,
     set_gap_mark,
+    surplus_gaps,
 )
 from database.records import Document
 from database.transaction import Unit
@@ -34,8 +36,8 @@ from services.knowledge_ports import Embedder, Vectors
 logger = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
-# What was looked at is looked at again for an hour: a turn may end after others that began later.
-OVERLAP_MS = 3_600_000
+# What was looked at is looked at again for a while: a turn may end, a message be closed, after others that came later.
+OVERLAP_MS = {NOT_KNOWN: 600_000, PERSON: 3_600_000}
 PAGE = 50
 FORGET_ROWS = 500
 PAUSE_SECONDS = 0.02
@@ -83,16 +85,23 @@ class GapSweep:
         grouped += await self._look(PERSON, messages_to_people)
         if grouped:
             logger.info("%d questions without an answer are in gaps now", grouped)
-        before = self._clock.now() - self._options.keep_days * DAY_MS
-        while await self._chat.write(forget_questions(before, self._options.most_gaps, FORGET_ROWS)) >= FORGET_ROWS:
-            await self._clock.sleep(PAUSE_SECONDS)  # a stretch at a time: chat goes first
+        await self._forget()
         return grouped
+
+    async def _forget(self) -> None:
+        """A stretch at a time: chat goes first."""
+        before = self._clock.now() - self._options.keep_days * DAY_MS
+        while await self._chat.write(forget_questions(before, FORGET_ROWS)) >= FORGET_ROWS:
+            await self._clock.sleep(PAUSE_SECONDS)
+        while surplus := await self._chat.read(surplus_gaps(self._options.most_gaps, PAGE)):
+            await self._chat.write(forget_gaps(surplus))
+            await self._clock.sleep(PAUSE_SECONDS)
 
     async def _look(self, why: str, pages: Callable[[tuple[int, str], int], Unit[list[Asked]]]) -> int:
         now = self._clock.now()
         mark = await self._chat.read(gap_mark(why))
         oldest = now - self._options.keep_days * DAY_MS
-        after = (max(oldest, min(mark or 0, now) - OVERLAP_MS), "")
+        after = (max(oldest, min(mark or 0, now) - OVERLAP_MS[why]), "")
         grouped = 0
         while asked := await self._chat.read(pages(after, PAGE)):
             grouped += await self._group(asked)
@@ -103,6 +112,7 @@ class GapSweep:
 
     async def _group(self, asked: Sequence[Asked]) -> int:
         known = await self._chat.read(grouped_among([each.message_id for each in asked]))
+        groups: dict[tuple[str, str], list[GapGroup]] = {}
         grouped = 0
         for each in asked:
             if each.message_id in known or each.offered or self._reader.asked_back(each.reply):
@@ -111,21 +121,28 @@ class GapSweep:
             questions = self._reader.questions(each.texts, language, each.intents)
             if not questions:
                 continue
+            near = groups.setdefault((each.business_id, language), [])
+            if not near:
+                near += await self._chat.read(gap_groups(each.business_id, language, self._embedder.name))
             vectors = await self._embedder.embed(questions)
             for part, question in enumerate(questions):
-                await self._place(each, _question(each, part, question, vectors[part]), language, vectors[part])
+                await self._place(each, _question(each, part, question, vectors[part]), language, near)
             grouped += len(questions)
         return grouped
 
-    async def _place(self, asked: Asked, question: GapQuestion, language: str, vector: Vectors) -> None:
-        groups = await self._chat.read(gap_groups(asked.business_id, language, self._embedder.name))
+    async def _place(self, asked: Asked, question: GapQuestion, language: str, groups: list[GapGroup]) -> None:
+        """Into the nearest of the groups, which are kept as they are then."""
+        vector = stored(question.vector)
         nearest = nearest_group(groups, vector, self._options.likeness)
         if nearest is None:
-            await self._chat.write(new_gap(question, language, self._embedder.name, self._clock.now()))
+            gap_id = await self._chat.write(new_gap(question, language, self._embedder.name, self._clock.now()))
+            groups.append(GapGroup(gap_id, GapState.OPEN, question.vector, None))
             return
         reopen = nearest.state is GapState.ANSWERED and asked.why == NOT_KNOWN and await self._failed(nearest, asked)
         centroid = (stored(nearest.centroid) + vector).astype("<f4").tobytes()
         await self._chat.write(join_gap(nearest.id, question, centroid, reopen=reopen))
+        state = GapState.OPEN if reopen else nearest.state
+        groups[groups.index(nearest)] = replace(nearest, centroid=centroid, state=state)
 
     async def _failed(self, gap: GapGroup, asked: Asked) -> bool:
         """Whether the gap's answer was there when this was asked, and did not help; or is gone."""

@@ -15,6 +15,7 @@ CREATE TABLE gaps (
     settled_at INTEGER
 );
 CREATE INDEX gaps_of_business ON gaps (business_id, language, embedder);
+CREATE INDEX gaps_open ON gaps (business_id) WHERE state = 'open';
 
 -- `n` is what a list is read up to, so that its order stands still while it is paged through.
 -- `part` numbers the questions of one message; `why`: the bot did not know, or a person had the chat.
@@ -32,7 +33,8 @@ CREATE TABLE gap_questions (
     asked_at INTEGER NOT NULL,
     UNIQUE (message_id, part)
 );
-CREATE INDEX gap_questions_of_gap ON gap_questions (business_id, gap_id, n);
+-- all that a list counts: the rows with their vectors are not read for it
+CREATE INDEX gap_questions_of_gap ON gap_questions (business_id, gap_id, n, asked_at, why);
 CREATE INDEX gap_questions_in_gap ON gap_questions (gap_id);
 CREATE INDEX gap_questions_of_contact ON gap_questions (contact_id);
 CREATE INDEX gap_questions_by_age ON gap_questions (asked_at);
