@@ -15,7 +15,7 @@ from services.gap_sweep import GapOptions, GapSweep
 from services.gaps import Gaps
 from services.replay import ReplayOptions, Replays
 
-GAP_SECONDS = 60.0
+GAP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
