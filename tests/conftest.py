@@ -48,5 +48,5 @@ async def knowledge(tmp_path: Path, metrics: Metrics) -> AsyncIterator[Database]
     """An empty knowledge.db."""
     async with AsyncExitStack() as stack:
         yield await stack.enter_async_context(
-            Database.open(tmp_path / "knowledge.db", DatabaseOptions("knowledge"), metrics)
+            Database.open(tmp_path / "knowledge.db", DatabaseOptions("knowledge", secure_delete=True), metrics)
         )

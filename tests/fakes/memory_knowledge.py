@@ -11,13 +11,18 @@ from services.knowledge_ports import Vectors
 
 
 class MemoryEmbedder:
-    """Vectors that depend on the text alone. `gate` holds it up; `failures` makes the next calls fail."""
+    """Vectors that depend on the text alone. `gate` holds it up; `failures` makes the next calls fail.
+
+    A call with a text that holds one of the words of `poison` fails, too, whenever it comes. `calls` are sizes.
+    """
 
     name = "memory-8"
     dimension = 8
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.calls: list[int] = []
+        self.poison: set[str] = set()
         self.failures = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -29,6 +34,9 @@ class MemoryEmbedder:
         if self.failures:
             self.failures -= 1
             raise ConnectionError("the embedder is away")
+        if any(word in text for word in self.poison for text in texts):
+            raise ValueError("the embedder does not take this text")
+        self.calls.append(len(texts))
         self.texts += texts
         rows = [np.random.default_rng(zlib.crc32(text.encode())).normal(size=self.dimension) for text in texts]
         return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
@@ -40,6 +48,7 @@ class MemoryIndex:
     def __init__(self) -> None:
         self.chunks: dict[str, Chunk] = {}
         self.vectors: dict[str, list[float]] = {}
+        self.adds: list[int] = []
         self.failures = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -50,6 +59,7 @@ class MemoryIndex:
         await self.gate.wait()
         self._fail_perhaps()
         assert len(chunks) == len(vectors)
+        self.adds.append(len(chunks))
         for chunk, vector in zip(chunks, vectors, strict=True):
             self.chunks[chunk.id] = chunk
             self.vectors[chunk.id] = vector.tolist()

@@ -17,6 +17,7 @@ from database.transaction import Transaction, Unit
 from tests.fakes import webhook_posts
 from tests.fakes.fake_clock import FakeClock, settle
 from tests.fakes.fake_line import FakeLine
+from tests.fakes.ingestion_desk import Desks, Opener
 from tests.fakes.scripted_responder import ScriptedResponder
 
 
@@ -105,3 +106,11 @@ async def stage(tmp_path: Path, metrics: Metrics, clock: FakeClock) -> AsyncIter
         )
         await database.write(ensure_default(webhook_posts.NUMBER, clock.now()))
         yield Stage(database, clock, metrics)
+
+
+@pytest.fixture
+async def opened(knowledge: Database, metrics: Metrics, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Opener]:
+    """Opens ingestion desks on one database and one folder, one after another, as restarts do."""
+    desks = Desks(knowledge, metrics, clock, tmp_path)
+    yield desks.open
+    await desks.close()

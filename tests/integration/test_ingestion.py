@@ -2,87 +2,17 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from database.documents import knowledge_version
-from database.engine import Database
-from database.metrics import Metrics
-from database.records import Document, DocumentStatus
+from database.records import DocumentStatus
 from database.transaction import Transaction
-from services.document_files import DocumentFiles
-from services.document_parser import DocumentParser, ParserLimits
-from services.document_pipeline import Knowledge
-from services.ingestion import Ingestion, IngestionOptions
-from tests.fakes.fake_clock import FakeClock, settle
-from tests.fakes.memory_knowledge import MemoryEmbedder, MemoryIndex
+from services.ingestion import IngestionOptions
+from tests.fakes.fake_clock import settle
+from tests.fakes.ingestion_desk import GUIDE, pieces
+from tests.fakes.memory_knowledge import MemoryEmbedder
 from tests.fakes.small_documents import pdf, word_document
-
-GUIDE = b"# Guide\n\n" + b"".join(b"## Part %d\n\nText of part %d.\n\n" % (n, n) for n in range(300))
-
-
-async def pieces(content: bytes, then: Exception | None = None) -> AsyncIterator[bytes]:
-    for at in range(0, len(content), 65_536):
-        yield content[at : at + 65_536]
-    if then is not None:
-        raise then
-
-
-@dataclass
-class Desk:
-    """One running ingestion, and what a test looks at."""
-
-    ingestion: Ingestion
-    database: Database
-    embedder: MemoryEmbedder
-    index: MemoryIndex
-    files: Path
-
-    async def upload(self, filename: str, content: bytes, business_id: str = "b1") -> Document:
-        return await self.ingestion.accept(business_id, filename, pieces(content))
-
-    async def finished(self, *documents: Document) -> list[Document]:
-        await self.ingestion.wait_until_done([document.id for document in documents])
-        found = [await self.ingestion.get(document.business_id, document.id) for document in documents]
-        return [document for document in found if document is not None]
-
-    async def count(self, table: str) -> int:
-        async def unit(transaction: Transaction) -> int:
-            row = await transaction.one(f"SELECT COUNT(*) AS n FROM {table}")
-            return int(row["n"]) if row else 0
-
-        return await self.database.read(unit)
-
-    async def knowledge_version(self) -> int:
-        return await self.database.read(knowledge_version("b1"))
-
-
-Opener = Callable[..., Awaitable[Desk]]
-
-
-@pytest.fixture
-async def opened(knowledge: Database, metrics: Metrics, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Opener]:
-    """Opens desks on one database and one folder, one after another, as restarts do."""
-    desks: list[Desk] = []
-
-    async def open_desk(embedder: MemoryEmbedder | None = None, options: IngestionOptions | None = None) -> Desk:
-        if desks:
-            await desks[-1].ingestion.drain(5)
-        embedder = embedder or MemoryEmbedder()
-        index = desks[-1].index if desks else MemoryIndex()
-        parser = DocumentParser(clock, ParserLimits(seconds=60))
-        parts = Knowledge(knowledge, index, embedder, parser, DocumentFiles(tmp_path / "files"))
-        ingestion = Ingestion(parts, clock, metrics, options or IngestionOptions())
-        desks.append(Desk(ingestion, knowledge, embedder, index, tmp_path / "files"))
-        await ingestion.start()
-        return desks[-1]
-
-    yield open_desk
-    if desks:
-        await desks[-1].ingestion.drain(5)
 
 
 async def test_an_upload_becomes_knowledge(opened):

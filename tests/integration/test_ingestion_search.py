@@ -29,6 +29,10 @@ FILES = {
 }
 
 
+async def whole(text: bytes) -> AsyncIterator[bytes]:
+    yield text
+
+
 async def content(path: Path) -> AsyncIterator[bytes]:
     yield path.read_bytes()
 
@@ -75,3 +79,28 @@ async def test_real_files_are_found_and_forgotten(running):
         found = await index.search("b1", question, limit=50)
         assert accepted[path].id not in {passage.document_id for passage in found}
     assert await index.search("b1", "Microsoft", limit=5) == []
+
+
+@pytest.mark.blocking_allowed  # it reads every file itself
+async def test_a_deleted_document_leaves_no_word_in_any_file(running, tmp_path):
+    """After the sweep and the scrub its words are in no file: uploads, texts, word index, vectors, logs of writing."""
+    ingestion, index = running
+    kept = await ingestion.accept("b1", "kept.txt", whole(b"The bakery opens at seven."))
+    parts = b"".join(b"# Part %d\n\nThe xylophonequartz number %d sounds well.\n\n" % (n, n) for n in range(200))
+    secret = await ingestion.accept("b1", "secret.md", whole(parts))
+    await ingestion.wait_until_done([kept.id, secret.id])
+    assert holders(tmp_path, b"xylophonequartz") >= {"knowledge.db", "lexical.db"}
+    assert await ingestion.delete("b1", secret.id)
+    found = await index.search("b1", "xylophonequartz", limit=5)
+    assert {passage.document_id for passage in found} <= {kept.id}
+    while await ingestion.sweep():
+        pass
+    await ingestion.upkeep.scrub()
+    assert holders(tmp_path, b"xylophonequartz") == set()
+    assert (await index.search("b1", "When does the bakery open?", limit=1))[0].document_id == kept.id
+
+
+def holders(folder: Path, word: bytes) -> set[str]:
+    """The files that hold a word, their logs counted as the files themselves."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {file.name.removesuffix("-wal") for file in files if word in file.read_bytes().lower()}
