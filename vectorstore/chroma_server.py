@@ -13,7 +13,6 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import aiohttp
@@ -26,6 +25,8 @@ from vectorstore.frames import unpack_vectors
 logger = logging.getLogger(__name__)
 
 API = "/api/v2"
+# whose API is spoken here: the server that chromadb 1.5.9 brings says 1.0.0
+MAJOR = "1"
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, SERVER_ERROR = 200, 401, 403, 404, 429, 500
 AWAY = "the Chroma server does not answer"
 REFUSED = "the Chroma server refuses us: CONCIERGE_CHROMA_TOKEN is missing or wrong"
@@ -315,11 +316,10 @@ class _MissingError(StoreFaultError):
 
 def check_version(theirs: object) -> None:
     """Raises StoreFaultError when a server of this version does not fit ours: within a major version it does."""
-    ours = version("chromadb").split(".")[0]
-    if not isinstance(theirs, str) or theirs.split(".")[0] != ours:
+    if not isinstance(theirs, str) or theirs.split(".")[0] != MAJOR:
         found = theirs[:20] if isinstance(theirs, str) else "unknown"
         raise StoreFaultError(
-            "lost", f"the Chroma server's version is {found}, and this Concierge speaks to versions {ours}.x"
+            "lost", f"the Chroma server's version is {found}, and this Concierge speaks to versions {MAJOR}.x"
         )
 
 
