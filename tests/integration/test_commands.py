@@ -13,7 +13,18 @@ from tests.fakes.owner_process import owner_process
 
 pytestmark = pytest.mark.blocking_allowed  # the tests wait for processes
 
-COMMANDS = ["serve", "demo", "ingest", "ask", "connect", "doctor", "migrate", "dead-letters list", "dead-letters retry"]
+COMMANDS = [
+    "serve",
+    "demo",
+    "ingest",
+    "ask",
+    "eval",
+    "connect",
+    "doctor",
+    "migrate",
+    "dead-letters list",
+    "dead-letters retry",
+]
 
 
 async def test_serve_names_every_setting_that_is_missing(tmp_path):
