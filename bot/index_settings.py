@@ -22,6 +22,19 @@ class IndexSettings(BaseSettings):
     # what is embedded and indexed again in the background takes at most this part of the time
     concierge_reindex_share: float = Field(default=0.5, ge=0.05, le=1.0, allow_inf_nan=False)
 
+    # what "/rerank" is put behind; empty: nobody is asked
+    concierge_reranker_url: str = ""
+    concierge_reranker_model: str = ""
+    concierge_reranker_api_key: SecretStr = SecretStr("")
+    concierge_reranker_seconds: float = Field(default=1.0, gt=0, le=60, allow_inf_nan=False)
+
+    @field_validator("concierge_reranker_url")
+    @classmethod
+    def _reranker(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in {"http", "https"}:
+            raise ValueError("must begin with http:// or https://")
+        return value
+
     @field_validator("concierge_chroma_url")
     @classmethod
     def _chroma(cls, value: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from agents.circuit_breaker import CircuitBreaker
 from bot.data_directory import DATABASE_FILES
 from bot.embedders import Embedders
 from bot.health import Check, Component, State
@@ -20,15 +21,18 @@ from vectorstore.chroma_manager import ChromaManager
 from vectorstore.chroma_server import ServerOptions
 from vectorstore.embedder_switch import EmbedderSwitch, SwitchParts
 from vectorstore.index_healer import IndexHealer
-from vectorstore.knowledge_index import KnowledgeIndex
+from vectorstore.knowledge_index import KnowledgeIndex, SearchOptions
 from vectorstore.minilm_embedder import MiniLMEmbedder
 from vectorstore.reindexing import Reindexing, ReindexParts
 from vectorstore.remembering_embedder import RememberingEmbedder
+from vectorstore.reranker import HttpReranker, Reranker, RerankerOptions
 from vectorstore.serving_embedder import ServingEmbedder
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 CHROMA = "chroma"
 INSTALLATION_CHARACTERS = 12
+RERANKER_FAILURES = 3
+RERANKER_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ async def open_index(
         Reindexing.running(ReindexParts(database, words, vectors, healer, serving, clock, share))
     )
     questions = RememberingEmbedder(serving, metrics, entries=settings.concierge_embedding_cache_entries)
-    index = KnowledgeIndex(database, words, vectors, questions, healer, metrics)
+    options = SearchOptions(reranker=await _reranker(stack, settings, clock))
+    index = KnowledgeIndex(database, words, vectors, questions, healer, metrics, options)
     _load_ahead(stack, serving)
     return RunningIndex(vectors, serving, index, reindexing, _check(index, switch, reindexing))
 
@@ -97,6 +102,19 @@ async def _serving(
         await database.write(serve_at_once(chosen.name, clock.now()))
         return ServingEmbedder(chosen), state.installation
     return ServingEmbedder(former, chosen), state.installation
+
+
+async def _reranker(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Reranker | None:
+    if not settings.concierge_reranker_url:
+        return None
+    options = RerankerOptions(
+        url=settings.concierge_reranker_url,
+        model=settings.concierge_reranker_model,
+        api_key=settings.concierge_reranker_api_key.get_secret_value(),
+        seconds=settings.concierge_reranker_seconds,
+    )
+    breaker = CircuitBreaker(clock, failures=RERANKER_FAILURES, seconds=RERANKER_PAUSE_SECONDS)
+    return await stack.enter_async_context(HttpReranker.open(options, breaker))
 
 
 def _place(directory: Path, settings: Settings, installation: str) -> Path | ServerOptions:

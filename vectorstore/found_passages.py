@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from database.chunks import embedded_text
 from database.engine import Database
 from database.live_chunks import LiveChunk, live_chunks
 from database.records import Passage
 from vectorstore.candidate_search import CandidateSearch, Question
 from vectorstore.frames import Vectors
 from vectorstore.near_copies import without_copies
+from vectorstore.reranker import Reranker
 from vectorstore.search_legs import Found, QueryVector
 
 TEXT_CHARACTERS = 1_200
@@ -21,9 +23,10 @@ _SPARE = 12
 class FoundPassages:
     """knowledge.db decides what is live, at the moment of reading."""
 
-    def __init__(self, knowledge: Database, candidates: CandidateSearch) -> None:
+    def __init__(self, knowledge: Database, candidates: CandidateSearch, reranker: Reranker | None) -> None:
         self._knowledge = knowledge
         self._candidates = candidates
+        self._reranker = reranker
 
     async def of(self, question: Question, found: Found) -> list[Passage]:
         """The best passages, best first. Where some candidates are not live, it asks for more."""
@@ -48,7 +51,18 @@ class FoundPassages:
             distinct = _distinct(read, found.ranking(question.weight))
             if len(distinct) >= question.limit:
                 break
-        return [passage_of(chunk, score, question.vector) for chunk, score in distinct[: question.limit]]
+        best = await self._reranked(question, distinct) if self._reranker else distinct
+        return [passage_of(chunk, score, question.vector) for chunk, score in best[: question.limit]]
+
+    async def _reranked(
+        self, question: Question, chunks: list[tuple[LiveChunk, float]]
+    ) -> list[tuple[LiveChunk, float]]:
+        """In the reranker's order, where it has one. The scores stay: they tell how far words and meaning agreed."""
+        texts = [embedded_text(chunk.heading, chunk.text) for chunk, _ in chunks]
+        places = await self._reranker.order(question.text, texts) if self._reranker else None
+        if places is None:
+            return chunks
+        return [(chunks[place][0], score) for place, (_, score) in zip(places, chunks, strict=True)]
 
     async def _live(self, question: Question, ids: list[str]) -> list[LiveChunk]:
         embedder = question.vector.embedder if question.vector else ""

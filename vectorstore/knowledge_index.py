@@ -24,6 +24,7 @@ from vectorstore.embedders import Embedder
 from vectorstore.found_passages import FoundPassages
 from vectorstore.frames import Vectors
 from vectorstore.index_healer import IndexHealer
+from vectorstore.reranker import Reranker
 from vectorstore.score_fusion import vector_weight
 from vectorstore.search_legs import Found, SearchLegs
 
@@ -43,9 +44,13 @@ class IndexState:
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """`vector_seconds` is how long a search waits for the vector leg before the words answer alone."""
+    """`vector_seconds` is how long a search waits for the vector leg before the words answer alone.
+
+    `reranker` has the last word on the order, where there is one.
+    """
 
     vector_seconds: float = 1.0
+    reranker: Reranker | None = None
 
 
 class KnowledgeIndex:
@@ -70,7 +75,7 @@ class KnowledgeIndex:
         options = options or SearchOptions()
         self._legs = SearchLegs(words, vectors, embedder, healer, metrics, options.vector_seconds)
         self._candidates = CandidateSearch(knowledge, words, self._legs)
-        self._passages = FoundPassages(knowledge, self._candidates)
+        self._passages = FoundPassages(knowledge, self._candidates, options.reranker)
 
     @classmethod
     @asynccontextmanager

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 # deserve more than one that adds up words; how much more is not measured here.
 VECTOR_WEIGHTS = {"wordllama": 0.4, "minilm": 0.5, "openai": 0.5}
 USUAL_VECTOR_WEIGHT = 0.4
-# Between a passage that answers and one that does not, a cosine differs by about a third of what the words' scores do.
-_COSINE_SPREAD = 3.0
+# Between a passage that answers and one that does not, a cosine differs by less than half of what the words' scores do.
+_COSINE_SPREAD = 2.5
 
 
 def vector_weight(embedder: str) -> float:
