@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agents.intent_rules import IntentRules
@@ -13,6 +13,8 @@ from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, question_key
 from services.chat_export import ChatMessage
 
 MOST_PAIRS = 500
+# The newest of a chat; cleaning one takes about a millisecond.
+_MOST_EXCHANGES = 5_000
 _BURST = timedelta(minutes=10)
 _PATIENCE = timedelta(days=3)
 _SHORTEST_QUESTION = 8
@@ -77,17 +79,22 @@ def chat_pairs(messages: Sequence[ChatMessage], business_name: str | None, rules
     bursts = list(_bursts(messages))
     business = _named(messages, business_name) if business_name else _guessed(messages, bursts)
     private = _Private.of(messages, business)
+    exchanges = [pair for pair in itertools.pairwise(bursts) if _is_exchange(*pair, business)]
     found: dict[str, ChatPair] = {}
-    for asked, answered in itertools.pairwise(bursts):
-        if asked.sender == business or answered.sender != business or answered.begins - asked.ends > _PATIENCE:
-            continue
+    for asked, answered in reversed(exchanges[-_MOST_EXCHANGES:]):
         question, answer = _question(asked, rules, private), _answer(answered, rules, private)
         if question and answer:
             key = question_key(question)
-            before = found.pop(key, None)
-            times = before.times + 1 if before else 1
-            found[key] = ChatPair(question, key, answer, times, asked.begins)
+            newest = found.get(key) or ChatPair(question, key, answer, 0, asked.begins)
+            found[key] = replace(newest, times=newest.times + 1)
     return sorted(_merged(list(found.values())), key=lambda pair: -pair.times)[:MOST_PAIRS]
+
+
+def _is_exchange(asked: _Burst, answered: _Burst, business: str) -> bool:
+    """Whether a customer asks and the business replies, before it is cleaned: most of a chat is something else."""
+    if asked.sender == business or answered.sender != business or answered.begins - asked.ends > _PATIENCE:
+        return False
+    return any(_MARK.search(text) or _ASKING.search(text) for text in asked.texts)
 
 
 def _bursts(messages: Sequence[ChatMessage]) -> Iterator[_Burst]:
@@ -171,12 +178,11 @@ def _says_something(text: str) -> bool:
 def _merged(pairs: Sequence[ChatPair]) -> list[ChatPair]:
     """One of those that ask in nearly the same words: the newest, with the sum of how often."""
     kept: list[tuple[frozenset[str], ChatPair]] = []
-    for pair in sorted(pairs, key=lambda each: each.asked_at, reverse=True)[: 4 * MOST_PAIRS]:
+    for pair in sorted(pairs, key=lambda each: each.asked_at, reverse=True)[: 2 * MOST_PAIRS]:
         words = frozenset(pair.key.split())
         for at, (others, other) in enumerate(kept):
             if len(words & others) >= _SAME_WORDS * len(words | others):
-                times = other.times + pair.times
-                kept[at] = (others, ChatPair(other.question, other.key, other.answer, times, other.asked_at))
+                kept[at] = (others, replace(other, times=other.times + pair.times))
                 break
         else:
             kept.append((words, pair))
