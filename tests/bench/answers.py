@@ -39,8 +39,8 @@ async def run() -> list[Figure]:
     if not SQUAD.is_dir() or not XQUAD.is_dir():
         return []
     documents = {path.name: path.read_bytes() for path in sorted((SQUAD / "documents").glob("*.txt"))}
-    questions = list(_squad_questions())
-    async with _knowing({"all": documents, **_halves(documents)}) as knowledge:
+    questions = list(squad_questions())
+    async with knowing({"all": documents, **halves(documents)}) as knowledge:
         held, baseline = await _share_held(knowledge, "all", questions)
         kept, refused = await _refusals(knowledge.agents.asker, documents, questions)
     figures = [
@@ -49,7 +49,7 @@ async def run() -> list[Figure]:
         Figure("questions to articles that are there: answered", kept, "of 1"),
         Figure("questions to articles that are not there: refused", refused, "of 1"),
     ]  # fmt: skip
-    async with _knowing({language: _xquad_document(language) for language in LANGUAGES}) as knowledge:
+    async with knowing({language: _xquad_document(language) for language in LANGUAGES}) as knowledge:
         for language in LANGUAGES:
             held, baseline = await _share_held(knowledge, language, list(_xquad_questions(language)))
             figures.append(Figure(f"the same, XQuAD {language}", held, "of 1", baseline, BASELINE))
@@ -65,9 +65,9 @@ async def _share_held(
         reply = await knowledge.agents.responder.respond(Burst(business_id, (question.text,)))
         if reply.answered and reply.text and len(reply.text) <= REPLY_CHARACTERS:
             said, _, _ = reply.text.rpartition("\n\n")  # a file's name is no answer
-            held += _holds(said, question.golds)
+            held += holds(said, question.golds)
         passages = await knowledge.index.search(business_id, question.text, limit=1)
-        plain += bool(passages) and _holds(passages[0].text[:REPLY_CHARACTERS], question.golds)
+        plain += bool(passages) and holds(passages[0].text[:REPLY_CHARACTERS], question.golds)
     return held / len(questions), plain / len(questions)
 
 
@@ -77,7 +77,7 @@ async def _refusals(
     """Each half of the articles is asked everything: the share answered of its own, the share refused of the others."""
     own: list[bool] = []
     foreign: list[bool] = []
-    for half, held in _halves(documents).items():
+    for half, held in halves(documents).items():
         for question in questions:
             answered = (await asker.answer(half, question.text)).answered
             (own if question.document in held else foreign).append(answered)
@@ -85,7 +85,7 @@ async def _refusals(
 
 
 @asynccontextmanager
-async def _knowing(businesses: Mapping[str, Mapping[str, bytes]]) -> AsyncIterator[RunningKnowledge]:
+async def knowing(businesses: Mapping[str, Mapping[str, bytes]]) -> AsyncIterator[RunningKnowledge]:
     """The real knowledge, ingestion and index of `concierge serve`, with these files by business, all ready."""
     settings = Settings(openai_api_key="", concierge_embedder="wordllama", _env_file=None)  # type: ignore[arg-type,call-arg]
     with TemporaryDirectory() as directory:
@@ -110,16 +110,19 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-def _halves(documents: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+def halves(documents: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Every second document, by name."""
     names = sorted(documents)
     return {f"half {number}": {name: documents[name] for name in names[number::2]} for number in (0, 1)}
 
 
-def _holds(text: str, golds: Iterable[str]) -> bool:
+def holds(text: str, golds: Iterable[str]) -> bool:
+    """Whether a text has one of the gold answers, in upper or lower case."""
     return any(gold.casefold() in text.casefold() for gold in golds)
 
 
-def _squad_questions() -> Iterable[Question]:
+def squad_questions() -> Iterable[Question]:
+    """Those that can be answered."""
     for row in _rows(SQUAD / "questions.jsonl"):
         if row["answerable"]:
             yield Question(row["question"], tuple(row["answers"]), f"{row['doc']}.txt")
