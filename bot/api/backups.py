@@ -53,19 +53,19 @@ class BackupOut(BaseModel):
     @classmethod
     def of(cls, backup: Backup) -> "BackupOut":
         """From one of this process."""
-        manifest, running = backup.manifest, backup.state is BackupState.RUNNING
+        made, running = backup.snapshot, backup.state is BackupState.RUNNING
         return cls(
             id=backup.order.snapshot_id,
             state=backup.state,
             stage=backup.progress.stage if running else None,
-            progress=round(backup.progress.share, 3) if running else float(manifest is not None),
+            progress=round(backup.progress.share, 3) if running else float(made is not None),
             error_message=backup.error[:LONGEST_ERROR] if backup.error else None,
             place=backup.place,
             with_index=backup.order.with_index,
-            files=len(manifest.files) if manifest else 0,
-            bytes=manifest.total_bytes if manifest else 0,
+            files=made.files if made else 0,
+            bytes=made.bytes if made else 0,
             bytes_written=backup.progress.written,
-            complete=manifest is not None,
+            complete=made is not None,
             created_at=rfc3339(backup.order.created_at),
             ended_at=rfc3339(backup.ended_at) if backup.ended_at is not None else None,
         )

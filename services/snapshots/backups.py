@@ -19,7 +19,7 @@ from database.metrics import Metrics
 from services.object_stores import StoreAccess, StoreError, told
 from services.snapshots.inventory import take_inventory
 from services.snapshots.making import IndexFiles, Order, SnapshotMaker
-from services.snapshots.manifest import Manifest, Snapshot
+from services.snapshots.manifest import Snapshot
 from services.snapshots.places import Place, StoppedError, open_place
 from services.snapshots.schedule import Schedule
 from services.snapshots.work import Progress
@@ -61,7 +61,7 @@ class Backup:
     state: BackupState = BackupState.RUNNING
     error: str | None = None
     ended_at: int | None = None
-    manifest: Manifest | None = None
+    snapshot: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Backups:
         index = self._index or NoIndex()
         maker = SnapshotMaker(self._directory, index, self._program, self._clock, self._threads, keep)
         try:
-            backup.manifest = await maker.make(backup.order, place, backup.progress)
+            backup.snapshot = await maker.make(backup.order, place, backup.progress)
         except Exception as error:  # noqa: BLE001 - the edge: a backup that fails is told, and nothing else stops
             backup.error = why(error)
             self._last_failure = backup.error
@@ -205,8 +205,8 @@ class Backups:
             self._succeeded(backup.order.created_at)
             logger.info(
                 "backup %s: %d files, %d bytes, %d of them new",
-                *(backup.order.snapshot_id, len(backup.manifest.files)),
-                *(backup.manifest.total_bytes, backup.progress.written),
+                *(backup.order.snapshot_id, backup.snapshot.files),
+                *(backup.snapshot.bytes, backup.progress.written),
             )
         backup.ended_at = self._clock.now()
         backup.state = BackupState.DONE if backup.error is None else BackupState.FAILED

@@ -23,11 +23,20 @@ logger = logging.getLogger(__name__)
 ORPHAN_MS = 24 * 3600 * 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a manifest: of hundreds, each with thousands of files, not all can be in memory at once."""
+
+    snapshot: Snapshot
+    origin: str
+    contents: frozenset[str]
+
+
 @dataclass(slots=True)
 class Inventory:
     """`manifests` by id, oldest first; `broken` says why a manifest cannot be read; `content` by path."""
 
-    manifests: dict[str, Manifest] = field(default_factory=dict)
+    manifests: dict[str, Known] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     content: dict[str, Stored] = field(default_factory=dict)
 
@@ -40,9 +49,24 @@ class Inventory:
         """Whether all that a snapshot names is there."""
         return all(self.holds(file.stored, file.bytes) for file in manifest.files)
 
+    def add(self, manifest: Manifest) -> None:
+        """Remember a manifest that the place holds."""
+        # the listing's own texts: snapshots have most of their content in common
+        contents = (self.content.get(path) for path in {file.stored for file in manifest.files})
+        self.manifests[manifest.id] = Known(
+            Snapshot.of(manifest, complete=self.complete(manifest)),
+            manifest.origin,
+            frozenset(stored.path for stored in contents if stored is not None),
+        )
+
+    @property
+    def whole(self) -> list[str]:
+        """The ids of the snapshots that are complete, oldest first."""
+        return [each for each, known in self.manifests.items() if known.snapshot.complete]
+
     def snapshots(self) -> list[Snapshot]:
         """Newest first."""
-        return [Snapshot.of(each, complete=self.complete(each)) for each in reversed(self.manifests.values())]
+        return [known.snapshot for known in reversed(self.manifests.values())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +79,18 @@ class Pruned:
 
 def take_inventory(place: Place) -> Inventory:
     """Read every manifest, list all content. Raises StoreError."""
-    found = Inventory()
+    found = Inventory(content={stored.path: stored for stored in place.list(CONTENT)})
     for stored in sorted(place.list(MANIFESTS), key=lambda each: each.path):
         snapshot_id = stored.path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
         if not is_snapshot_id(snapshot_id):
             continue
         try:
-            found.manifests[snapshot_id] = fetch_manifest(place, stored)
+            found.add(fetch_manifest(place, stored))
         except FileNotFoundError:
             continue  # pruned meanwhile
         except BrokenManifestError as error:
             found.broken[snapshot_id] = str(error)
             logger.warning("snapshot %s cannot be used: %s", snapshot_id, error)
-    found.content = {stored.path: stored for stored in place.list(CONTENT)}
     return found
 
 
@@ -90,17 +113,16 @@ def prune(place: Place, inventory: Inventory, *, keep: int, now: int) -> Pruned:
     Snapshots go first: one that is cut off leaves content too much, never too little. What is not complete counts
     as none; it goes when it is older than all that stay.
     """
-    complete = [each.id for each in inventory.manifests.values() if inventory.complete(each)]
-    if not complete:
+    if not inventory.whole:
         return Pruned()
-    oldest_kept = complete[-keep:][0]
+    oldest_kept = inventory.whole[-keep:][0]
     gone = [each for each in inventory.manifests if each < oldest_kept]
     place.remove([manifest_path(each) for each in gone])
     if inventory.broken:
         # what they named is unknown
         return Pruned(len(gone))
-    needed = {file.stored for each in inventory.manifests.values() if each.id not in gone for file in each.files}
-    named = {file.stored for each in gone for file in inventory.manifests[each].files}
+    needed = {path for each, known in inventory.manifests.items() if each not in gone for path in known.contents}
+    named = {path for each in gone for path in inventory.manifests[each].contents}
     contents = [
         path
         for path, stored in inventory.content.items()

@@ -13,7 +13,15 @@ from typing import Protocol, TypeVar
 from database.clock import Clock
 from services.object_stores import StoreError
 from services.snapshots.inventory import Inventory, need_own_place, prune, take_inventory
-from services.snapshots.manifest import FORMAT, Manifest, SnapshotFile, content_path, manifest_path, new_snapshot_id
+from services.snapshots.manifest import (
+    FORMAT,
+    Manifest,
+    Snapshot,
+    SnapshotFile,
+    content_path,
+    manifest_path,
+    new_snapshot_id,
+)
 from services.snapshots.places import Place
 from services.snapshots.staging import Staged, StagedFile, stage_data, stage_index, stage_of
 from services.snapshots.work import Progress, for_each, sha256_of
@@ -56,7 +64,7 @@ class SnapshotMaker:
     keep: int | None = None
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def make(self, order: Order, place: Place, progress: Progress) -> Manifest:
+    async def make(self, order: Order, place: Place, progress: Progress) -> Snapshot:
         """Make it, then prune. Raises StoreError, UnsoundDatabaseError, sqlite3.Error, OSError, StoppedError."""
         async with self._making:
             stage = stage_of(self.directory)
@@ -68,7 +76,7 @@ class SnapshotMaker:
                 await self._threaded(partial(stage.__exit__, None, None, None))
             if self.keep is not None:
                 await self._threaded(partial(_prune, place, inventory, self.keep, self.clock.now()))
-        return inventory.manifests[order.snapshot_id]
+        return inventory.manifests[order.snapshot_id].snapshot
 
     async def _staged(self, folder: Path, order: Order, progress: Progress) -> Staged:
         staged = await self._threaded(partial(stage_data, self.directory, folder, progress))
@@ -137,7 +145,7 @@ def _name(manifest: Manifest, place: Place, progress: Progress) -> Inventory:
     if not inventory.complete(manifest):
         raise StoreError(f"{place.shown} does not hold all that was put there. Does another program delete in it?")
     place.put(manifest_path(manifest.id), manifest.written(), progress.stopped)
-    inventory.manifests[manifest.id] = manifest
+    inventory.add(manifest)
     return inventory
 
 

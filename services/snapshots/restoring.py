@@ -59,11 +59,10 @@ def split_address(snapshot: str, place: str) -> tuple[str, str]:
 def find_snapshot(place: Place, wanted: str) -> Manifest:
     """The manifest of an id, or of the newest complete snapshot. Raises UnusableSnapshotError, StoreError."""
     if wanted == LATEST:
-        inventory = take_inventory(place)
-        complete = [each for each in inventory.manifests.values() if inventory.complete(each)]
-        if not complete:
+        whole = take_inventory(place).whole
+        if not whole:
             raise UnusableSnapshotError(f"There is no snapshot in {place.shown}.")
-        return complete[-1]
+        wanted = whole[-1]
     path = manifest_path(wanted)
     found = [stored for stored in place.list(MANIFESTS) if stored.path == path]
     try:

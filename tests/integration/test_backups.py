@@ -21,6 +21,7 @@ from services.snapshots.backups import (
 )
 from services.snapshots.inventory import take_inventory
 from services.snapshots.places import open_place
+from services.snapshots.restoring import find_snapshot
 from tests.fakes.fake_clock import FakeClock
 from tests.fakes.object_server import ObjectServer, object_server
 from tests.fakes.small_data import SmallData, small_data
@@ -146,8 +147,9 @@ async def test_the_index_is_in_a_snapshot_when_asked_for(tmp_path, clock, metric
         options = BackupOptions(str(tmp_path / "backups"))
         async with running(data, clock, metrics, options) as backups:
             backup = await made(backups, with_index=True)
-            assert backup.manifest is not None
-            assert [file.path for file in backup.manifest.files if "chroma" in file.path] == ["chroma/segment/data.bin"]
+            assert backup.error is None
+            manifest = find_snapshot(open_place(options.place, StoreAccess()), "latest")
+            assert [file.path for file in manifest.files if "chroma" in file.path] == ["chroma/segment/data.bin"]
         async with Backups.running(data.directory, None, "1", options, clock, metrics) as backups:
             with pytest.raises(StoreError, match="Chroma server"):
                 await backups.start(with_index=True)

@@ -23,7 +23,7 @@ from services.snapshots.inventory import ORPHAN_MS, prune, take_inventory
 from services.snapshots.making import Order, SnapshotMaker
 from services.snapshots.manifest import Manifest, content_path, manifest_path
 from services.snapshots.places import Place, StoppedError, open_place
-from services.snapshots.restoring import Restored, UnusableSnapshotError, fetch, restore, split_address
+from services.snapshots.restoring import Restored, UnusableSnapshotError, fetch, find_snapshot, restore, split_address
 from services.snapshots.staging import STAGE
 from services.snapshots.swapping import JOURNAL, begin_swap, finish_swap
 from services.snapshots.swapping import STAGE as SWAP_STAGE
@@ -49,7 +49,10 @@ class Desk:
     async def back_up(self, *, with_index: bool = False) -> Manifest:
         await self.clock.advance(1)
         self.progress = Progress()
-        return await self.maker.make(Order.new(self.clock.now(), with_index=with_index), self.place, self.progress)
+        order = Order.new(self.clock.now(), with_index=with_index)
+        made = await self.maker.make(order, self.place, self.progress)
+        assert made.complete
+        return find_snapshot(self.place, made.id)
 
     def stored(self, part: str) -> list[Path]:
         return [path for path in (self.folder / part).rglob("*") if path.is_file()]
@@ -387,7 +390,7 @@ async def test_the_newest_good_snapshot_is_never_removed(tmp_path, clock):
     prune(desk.place, take_inventory(desk.place), keep=1, now=clock.now())
     inventory = take_inventory(desk.place)
     assert made[0].id in inventory.manifests
-    assert inventory.complete(inventory.manifests[made[0].id])
+    assert inventory.whole == [made[0].id]
     assert bring_back(desk.place, tmp_path / "new").manifest.id == made[0].id
 
 
