@@ -132,7 +132,12 @@ class DocumentParser:
     async def _take(self) -> "_Child":
         while self._idle:
             child = self._idle.pop()
-            if await child.ready():
+            try:
+                answers = await child.ready()
+            except BaseException:
+                await self._end(child)
+                raise
+            if answers:
                 return child
             await self._end(child)
         return await _Child.start(self._limits)

@@ -38,6 +38,7 @@ from services.reading.text_recognition import TextRecognition, text_recognition
 SLICE_CHUNKS = 64
 _NICENESS = 10
 _MEGABYTE = 1024 * 1024
+_KILOBYTES_A_MEGABYTE = 1024
 _WORN_SHARE = 0.4
 # Nothing that we know writes files; what a library may write, the disk must not feel.
 _FILE_MB = 64
@@ -89,10 +90,11 @@ def _be_modest(memory_mb: int) -> None:
 def _is_worn(memory_mb: int) -> bool:
     """Whether a document took so much that the next is better read by a new process."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return True  # nobody tells on this system
-    return pages * os.sysconf("SC_PAGE_SIZE") > memory_mb * _MEGABYTE * _WORN_SHARE
+    peak = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
+    return int(peak.split()[1]) > memory_mb * _KILOBYTES_A_MEGABYTE * _WORN_SHARE
 
 
 def _private_stdout() -> BinaryIO:

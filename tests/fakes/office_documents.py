@@ -51,7 +51,7 @@ def _cell(value: str | float) -> str:
     return f"<c><v>{value}</v></c>"
 
 
-def open_document(kind: str, body: str) -> bytes:
+def open_document(kind: str, body: str, *, declaration: str = _XML) -> bytes:
     """An OpenDocument file; `kind` is text, spreadsheet or presentation, `body` what is inside its element."""
     mimetype = f"application/vnd.oasis.opendocument.{kind}"
     names = ("office", "table", "text", "draw", "presentation")
@@ -64,8 +64,8 @@ def open_document(kind: str, body: str) -> bytes:
         f'manifest:full-path="/" manifest:media-type="{mimetype}"/></manifest:manifest>'
     )
     content = (
-        f"{_XML}<office:document-content {spaces}><office:body><office:{kind}>{body}</office:{kind}></office:body>"
-        "</office:document-content>"
+        f"{declaration}<office:document-content {spaces}><office:body><office:{kind}>{body}"
+        f"</office:{kind}></office:body></office:document-content>"
     )
     return zipped({"mimetype": mimetype, "META-INF/manifest.xml": manifest, "content.xml": content})
 
