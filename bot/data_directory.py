@@ -17,7 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from database.clock import Clock
-from services.snapshots.swapping import BrokenJournalError, finish_swap
+from services.snapshots.swapping import BrokenJournalError, clear_leftovers, finish_swap
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +125,7 @@ def _finish_restore(directory: Path) -> None:
     """What a restore that was cut off had still to do: its data are whole, and in place after this."""
     try:
         swapped = finish_swap(directory)
+        clear_leftovers(directory)
     except BrokenJournalError as error:
         raise DataDirectoryError(str(error)) from error
     except OSError as error:

@@ -82,6 +82,12 @@ def finish_swap(directory: Path, move: Move = Path.rename) -> Swapped | None:
     return Swapped(aside)
 
 
+def clear_leftovers(directory: Path) -> None:
+    """Take away what a killed backup or restore has left. The caller owns the directory, and no journal is there."""
+    for name in (STAGE, SNAPSHOT_STAGE):
+        shutil.rmtree(directory / name, ignore_errors=True)
+
+
 def _journal(directory: Path) -> tuple[list[str], Path | None] | None:
     path = directory / JOURNAL
     try:

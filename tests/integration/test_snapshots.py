@@ -355,6 +355,9 @@ async def test_a_restore_that_was_cut_off_is_finished_by_whoever_owns_the_direct
     async with owned_directory(directory, clock=clock, wait_seconds=0):
         assert rows(directory / "knowledge.db", "SELECT count(*) FROM documents") == [(0,)]
     assert "before-restore-now" in caplog.text
+    (directory / STAGE).mkdir()
+    async with owned_directory(directory, clock=clock, wait_seconds=0):
+        assert not (directory / STAGE).exists()
     (directory / JOURNAL).write_text("{")
     with pytest.raises(DataDirectoryError, match=r"restore\.json cannot be read"):
         async with owned_directory(directory, clock=clock, wait_seconds=0):
