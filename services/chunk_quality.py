@@ -11,6 +11,8 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _RUN = re.compile(r"[A-Za-z0-9+/=_-]{60,}")
 _HEX_TOKEN = re.compile(r"(?:[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-9a-fA-F]{8})[:,]?")
 _HEX_LINE = re.compile(r"(?:\b[0-9a-fA-F]{2,8}\b[\s:,]+){12,}")
+_PIECE = re.compile(r"[A-Za-z0-9]+")
+_PIECE_CHARACTERS = 12
 _DIGIT, _CAPITAL, _SMALL = re.compile(r"[0-9]"), re.compile(r"[A-Z]"), re.compile(r"[a-z]")
 _BROKEN_SHARE = 0.2
 _CODE_SHARE = 0.7
@@ -49,7 +51,9 @@ def _is_hex_dump(text: str) -> bool:
 
 
 def _mixes(run: str) -> bool:
-    """Digits among letters, or capitals amid small ones: no word and no line of dashes."""
+    """Digits among letters, or capitals amid small ones: no word, no line of dashes, no address of short words."""
+    if len(run) / len(_PIECE.findall(run) or run) < _PIECE_CHARACTERS:
+        return False
     digits, capitals = len(_DIGIT.findall(run)), len(_CAPITAL.findall(run))
     letters = len(_SMALL.findall(run)) + capitals
     return bool(letters and digits) or 0.15 < capitals / max(letters, 1) < 0.85  # noqa: PLR2004 - neither all nor few

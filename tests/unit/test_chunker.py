@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chunker import MAX_CHARACTERS, ChunkDraft, chunks_of
+from services.chunker import MAX_CHARACTERS, ChunkDraft, chunks_of, size_of
 from services.document_blocks import Block, BlockKind, clean
 
 H, P, I, HR, R = BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.ITEM, BlockKind.HEADER_ROW, BlockKind.ROW  # noqa: E741
@@ -124,3 +124,25 @@ def test_clean_text_is_what_a_person_would_type():
     """Invisible characters, drawn letters and stray spaces do not reach a customer."""
     assert clean("of\ufb01ce\x00 \u00adhours\r\n\r\n\r\n\u202eopen\u00a0 \ud83d") == "office hours\n\nopen"
     assert clean("\ufea3\ufe92\ufef4\ufe92\ufef2") == "حبيبي"
+
+
+def test_dense_scripts_make_shorter_chunks():
+    """A thousand Chinese characters say as much, and are as many tokens, as several thousand Latin letters."""
+    sentence = "我们每天早上九点开门，晚上六点关门。"  # noqa: RUF001 - the comma of Chinese
+    chunks = cut(Block(P, sentence * 100))
+    assert max(len(chunk.text) for chunk in chunks) <= MAX_CHARACTERS // 2
+    assert "".join(chunk.text for chunk in chunks) == sentence * 100
+    assert len(cut(Block(P, "คำ" * 2_000))) >= 7  # Thai, without a space to cut at
+
+
+@given(st.lists(st.text(max_size=3_000), max_size=4), st.integers(200, 1_200))
+def test_a_chosen_size_is_never_exceeded(texts, most):
+    """No chunk is larger than a business wants, whatever the text."""
+    chunks = list(chunks_of((Block(P, text) for text in texts), most))
+    assert all(0 < size_of(chunk.text) <= most for chunk in chunks)
+
+
+def test_names_of_documents_in_a_document_stand_above_its_headings():
+    """A path begins with the archive's member, and the next member ends it."""
+    chunks = cut(Block(H, "a.md", -3), Block(H, "Hours", 1), Block(P, "At nine."), Block(H, "b.md", -3), Block(P, "B."))
+    assert [chunk.heading for chunk in chunks] == ["a.md > Hours", "b.md"]
