@@ -42,6 +42,7 @@ class RunningIndex:
     vectors: ChromaManager
     serving: ServingEmbedder
     index: KnowledgeIndex
+    switch: EmbedderSwitch
     reindexing: Reindexing
     check: Check
 
@@ -79,7 +80,7 @@ async def open_index(
     options = SearchOptions(reranker=await _reranker(stack, settings, clock))
     index = KnowledgeIndex(database, words, vectors, questions, healer, metrics, options)
     _load_ahead(stack, serving)
-    return RunningIndex(vectors, serving, index, reindexing, _check(index, switch, reindexing))
+    return RunningIndex(vectors, serving, index, switch, reindexing, _check(index, switch, reindexing))
 
 
 async def _serving(
