@@ -12,6 +12,7 @@ from aiohttp import web
 from agents.ports import LanguageModel
 from bot.admin_knowledge import admin_door
 from bot.api.backups import BACKUPS
+from bot.api.chunk_sets import CHUNK_SETS
 from bot.api.needs import API, ApiNeeds
 from bot.api.reindexing import REINDEXING
 from bot.api.routes import install_api
@@ -28,6 +29,7 @@ from database.businesses import ensure_default
 from database.clock import Clock, SystemClock
 from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
+from services.chunk_sets.runs import ChunkSets
 from services.delivery_grace import OpenDoor
 from services.delivery_rules import DeliveryOptions
 from services.knowledge_news import KnowledgeNews
@@ -70,6 +72,7 @@ class RunningBot:
     webhook: Webhook
     backups: Backups
     reindexing: Reindexing
+    chunk_sets: ChunkSets
 
 
 def create_app(settings: Settings, outside: Outside) -> web.Application:
@@ -90,6 +93,7 @@ def create_app(settings: Settings, outside: Outside) -> web.Application:
             app[WEBHOOK] = bot.webhook
             app[BACKUPS] = bot.backups
             app[REINDEXING] = bot.reindexing
+            app[CHUNK_SETS] = bot.chunk_sets
             app[DOOR] = bot.conversation.door
             app[DOOR].open()
             yield
@@ -155,6 +159,7 @@ async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[Run
             webhook=_webhook(settings, conversation, metrics),
             backups=backups,
             reindexing=knowledge.reindexing,
+            chunk_sets=knowledge.chunk_sets,
         )
 
 

@@ -12,9 +12,11 @@ from bot.data_directory import DATABASE_FILES
 from bot.health import Check
 from bot.knowledge_index import open_index
 from bot.settings import Settings
+from bot.version import VERSION
 from database.clock import Clock
 from database.engine import Database, DatabaseOptions
 from database.metrics import Metrics
+from services.chunk_sets.runs import ChunkSets, SetOptions
 from services.document_files import DocumentFiles
 from services.document_parser import DocumentParser, ParserLimits
 from services.document_pipeline import Knowledge
@@ -25,6 +27,7 @@ from vectorstore.knowledge_index import KnowledgeIndex
 from vectorstore.reindexing import Reindexing
 
 UPLOADS = "uploads"
+CHUNK_SETS = "chunk-sets"
 MEGABYTE = 1024 * 1024
 DRAIN_SECONDS = 10.0
 
@@ -41,6 +44,7 @@ class RunningKnowledge:
     check: Check
     vectors: ChromaManager
     reindexing: Reindexing
+    chunk_sets: ChunkSets
 
 
 @asynccontextmanager
@@ -63,11 +67,13 @@ async def running_knowledge(
         found = await open_index(stack, directory, settings, database, clock, dice, metrics)
         index, embedder = found.index, found.serving
         ingestion = await _ingestion(stack, directory, settings, database, index, embedder, clock, metrics)
+        sets = ChunkSets(database, ingestion, embedder, clock, directory / CHUNK_SETS, _set_options(settings))
+        await stack.enter_async_context(sets.running())
         agents = await open_customer_agents(
             stack, settings, index, embedder.current, database, chat, clock, dice, metrics, model
         )
         yield RunningKnowledge(
-            database, index, ingestion, embedder, agents, found.check, found.vectors, found.reindexing
+            database, index, ingestion, embedder, agents, found.check, found.vectors, found.reindexing, sets
         )
 
 
@@ -79,6 +85,16 @@ def _open_database(directory: Path, settings: Settings, metrics: Metrics) -> Abs
         secure_delete=True,
     )
     return Database.open(directory / DATABASE_FILES["knowledge"], options, metrics)
+
+
+def _set_options(settings: Settings) -> SetOptions:
+    return SetOptions(
+        files_at_once=settings.concierge_chunk_set_files,
+        file_bytes=settings.concierge_chunk_set_file_mb * MEGABYTE,
+        file_chunks=settings.concierge_chunk_set_chunks,
+        access=settings.store_access,
+        program=VERSION,
+    )
 
 
 async def _ingestion(

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from bot.chunk_command_line import add_chunk_commands
 from bot.commands.parsing import Asked, command, number, quiet_settings, run
 from database.clock import SystemClock
 
@@ -31,6 +32,7 @@ def add_knowledge_commands(commands: "argparse._SubParsersAction[argparse.Argume
     way = copy.add_mutually_exclusive_group(required=True)
     way.add_argument("--to", metavar="URL", help="from the data directory to this Chroma server")
     way.add_argument("--from", metavar="URL", dest="source", help="from this Chroma server to the data directory")
+    add_chunk_commands(commands)
     for each in (ingest, ask, evaluate):
         each.add_argument("--business", default="default", help="whose knowledge (default: %(default)s)")
 

@@ -25,6 +25,10 @@ class KnowledgeSettings(BackupSettings, GapSettings, IndexSettings, WebSettings)
     concierge_max_chunks: int = Field(default=200_000, ge=1, le=10_000_000)
     concierge_keep_versions: int = Field(default=3, ge=1, le=1_000)
     concierge_max_event_listeners: Count = 100
+    # chunk sets: files that an import fetches and checks at once, megabytes of one, chunks of one that we write
+    concierge_chunk_set_files: int = Field(default=4, ge=1, le=64)
+    concierge_chunk_set_file_mb: Count = 512
+    concierge_chunk_set_chunks: int = Field(default=5_000, ge=1, le=1_000_000)
     concierge_parser_processes: int = Field(default=2, ge=1, le=64)
     concierge_parser_seconds: Seconds = 120.0
     concierge_parser_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)

@@ -27,6 +27,7 @@ class DocumentTask:
     filename: str
     status: DocumentStatus
     attempts: int
+    source: str = "upload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ def open_document(document_id: str) -> Unit[DocumentTask | None]:
 
     async def unit(transaction: Transaction) -> DocumentTask | None:
         row = await transaction.one(
-            "SELECT d.business_id, v.id AS version_id, v.number, d.filename, d.status, d.attempts FROM documents AS d "
-            "JOIN versions AS v ON v.document_id = d.id AND v.number = d.version "
+            "SELECT d.business_id, v.id AS version_id, v.number, d.filename, d.status, d.attempts, d.source "
+            "FROM documents AS d JOIN versions AS v ON v.document_id = d.id AND v.number = d.version "
             "WHERE d.id = :id AND d.status NOT IN ('ready', 'failed') AND d.deleted_at IS NULL",
             {"id": document_id},
         )

@@ -3,17 +3,21 @@
 The other half, embedding and indexing, is document_indexing.py.
 """
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from database.chunk_sets import add_embedded_chunks
 from database.clock import Clock
-from database.document_chunks import add_chunks, chunk_ids, remove_chunks
+from database.document_chunks import ChunkVector, add_chunks, chunk_ids, remove_chunks
 from database.document_work import DocumentTask, Reading, Step, begin_parsing, end_parsing
 from database.engine import Database
 from database.knowledge_settings import knowledge_settings
 from database.metrics import Metrics
 from database.records import Chunk, DocumentStatus, new_id
+from services.chunk_files import MIME, READER, SOURCE, KeptChunk, kept_slices
 from services.chunker import CHUNKER, ChunkDraft
 from services.document_errors import TOO_MUCH_TEXT, UnreadableDocumentError
 from services.document_files import DocumentFiles
@@ -75,6 +79,13 @@ class DocumentPipeline:
             await self._index.remove(task.business_id, ids)
             await self._database.write(remove_chunks(ids))
         chunks = _Numbered(task, self._max_chunks)
+        reading = await (self._import(chunks) if task.source == SOURCE else self._read(chunks))
+        _unless_over(await self._database.write(end_parsing(task, reading, PARSED, self._clock.now())))
+        self._news.tell(task.business_id, [task.document_id])
+        self._metrics.document_seconds.labels("parse").observe(self._clock.monotonic() - began)
+
+    async def _read(self, chunks: "_Numbered") -> Reading:
+        task = chunks.task
         settings = await self._database.read(knowledge_settings(task.business_id))
         parsed = await self._parser.parse(
             self._files.path(task.version_id),
@@ -83,11 +94,26 @@ class DocumentPipeline:
             chunk_characters=settings.chunk_characters,
         )
         await self._store(chunks)
+        return Reading(parsed.mime, parsed.parser, CHUNKER, self._embedder.name, parsed.dropped, parsed.warning)
+
+    async def _import(self, chunks: "_Numbered") -> Reading:
+        """Chunks of a chunk set; their embeddings are taken, too, when it is our embedder that made them."""
         embedder = self._embedder.name
-        reading = Reading(parsed.mime, parsed.parser, CHUNKER, embedder, parsed.dropped, parsed.warning)
-        _unless_over(await self._database.write(end_parsing(task, reading, PARSED, self._clock.now())))
-        self._news.tell(task.business_id, [task.document_id])
-        self._metrics.document_seconds.labels("parse").observe(self._clock.monotonic() - began)
+        slices = kept_slices(self._files.path(chunks.task.version_id))
+        while kept := await asyncio.to_thread(next, slices, None):
+            chunks.take(kept)
+            given = zip(chunks.waiting, kept, strict=True)
+            vectors = [
+                ChunkVector(chunk.id, each.vector) for chunk, each in given if each.vector and each.embedder == embedder
+            ]
+            step = Step(
+                chunks.task, DocumentStatus.PARSING, PARSED - (PARSED - PARSING_FROM) / (1 + chunks.count / 100)
+            )
+            unit = add_embedded_chunks(step, chunks.waiting, embedder, vectors, self._clock.now())
+            _unless_over(await self._database.write(unit))
+            chunks.waiting = []
+            self._news.tell(chunks.task.business_id, [chunks.task.document_id])
+        return Reading(MIME, READER, READER, embedder)
 
     async def _take(self, chunks: "_Numbered", drafts: list[ChunkDraft]) -> None:
         chunks.take(drafts)
@@ -113,7 +139,7 @@ class _Numbered:
         self.count = 0
         self.waiting: list[Chunk] = []
 
-    def take(self, drafts: list[ChunkDraft]) -> None:
+    def take(self, drafts: Sequence[ChunkDraft | KeptChunk]) -> None:
         if self.count + len(drafts) > self._most:
             raise UnreadableDocumentError(TOO_MUCH_TEXT)
         task = self.task

@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 MOST_TAGS = 20
 LONGEST_TAG = 64
+# of these a name that there is already means that document
+NAMED_SOURCES = frozenset({"upload", "import"})
 _TIME_DIGITS = 16
 _MEGABYTE = 1024 * 1024
 
@@ -157,7 +159,7 @@ class Ingestion:
             source=source,
             tags=tidy_tags(tags),
             hold=hold,
-            by_name=document_id is None and source == "upload",
+            by_name=document_id is None and source in NAMED_SOURCES,
         )
         return await self._taken(await self._intake.take(arrival, received, repeatable=document_id is not None))
 

@@ -5,6 +5,14 @@ from http import HTTPStatus
 from bot.api.addresses import BUSINESS, V1, RouteHandler
 from bot.api.backups import BackupOut, BackupPage, BackupRequest, get_backup, list_backups, make_backup
 from bot.api.bodies import AskRequest, SearchRequest
+from bot.api.chunk_sets import (
+    ChunkSetExportRequest,
+    ChunkSetImportRequest,
+    ChunkSetOut,
+    export_chunk_set,
+    get_chunk_set,
+    import_chunk_set,
+)
 from bot.api.document_routes import DOCUMENT_ROUTES
 from bot.api.evaluations import (
     EvaluationOut,
@@ -36,6 +44,7 @@ GAPS = f"{BUSINESS}/gaps"
 EVALUATIONS = f"{BUSINESS}/evaluations"
 BACKUPS = f"{V1}/backups"
 REINDEX = f"{V1}/reindex"
+CHUNK_SETS = f"{BUSINESS}/chunk-sets"
 
 KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
     *DOCUMENT_ROUTES,
@@ -92,6 +101,31 @@ KNOWLEDGE_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
         ),
         get_backup,
     ),
+    (
+        Described(
+            "POST",
+            f"{CHUNK_SETS}/imports",
+            "Begin to take in chunks with their embeddings.",
+            ChunkSetOut,
+            status=HTTPStatus.ACCEPTED,
+            takes=ChunkSetImportRequest,
+            refusals=(HTTPStatus.CONFLICT,),
+        ),
+        import_chunk_set,
+    ),
+    (
+        Described(
+            "POST",
+            f"{CHUNK_SETS}/exports",
+            "Begin to write what answers, with its embeddings.",
+            ChunkSetOut,
+            status=HTTPStatus.ACCEPTED,
+            takes=ChunkSetExportRequest,
+            refusals=(HTTPStatus.CONFLICT,),
+        ),
+        export_chunk_set,
+    ),
+    (Described("GET", f"{CHUNK_SETS}/{{id}}", "How far an export or import is.", ChunkSetOut), get_chunk_set),
     (
         Described("GET", GAPS, "List questions that were not answered.", GapPage, paged=True, filters=("state",)),
         list_gaps,

@@ -24,6 +24,7 @@ from database.engine import Database, DatabaseOptions
 from database.evaluations import evaluations_page, keep_evaluation
 from database.metrics import Metrics
 from database.records import Business, Document, DocumentStatus
+from services.chunk_sets.runs import ChunkSets
 from services.version_errors import VersionError
 from services.web_errors import WebRefusedError
 
@@ -45,6 +46,16 @@ class OwnDoor:
         self._knowledge = knowledge
         self._ingestion = knowledge.ingestion
         self._business_id = business.id
+
+    @property
+    def business_id(self) -> str:
+        """Whose knowledge it is."""
+        return self._business_id
+
+    @property
+    def chunk_sets(self) -> ChunkSets:
+        """Exports and imports."""
+        return self._knowledge.chunk_sets
 
     async def upload(self, file: Path, name: str, options: UploadOptions, sent: Sent) -> dict[str, Any]:
         """Hand over a file, telling how much of it went; its Document."""

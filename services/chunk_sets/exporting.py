@@ -1,0 +1,151 @@
+"""Writes what answers for one business now, with its embeddings, as a chunk set: files of bounded size."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from database.chunk_sets import LiveDocument, StoredChunk, live_documents, stored_chunks
+from database.clock import Clock
+from database.engine import Database
+from database.records import new_id
+from services.chunk_sets.errors import ChunkSetError
+from services.chunk_sets.manifest import MANIFEST, Manifest, SetFile, SetFormat, read_manifest, sha256_of
+from services.chunk_sets.rows import OurEmbedder
+from services.chunk_sets.writing import Origin, SetWriter, open_writer
+from services.object_stores import StoreError
+from services.snapshots.places import Place, Sign
+
+PAGE = 200
+SLICE_CHUNKS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """Whose chunks, named `business` in the manifest, and in which form; `file_chunks` are the most of one file."""
+
+    business_id: str
+    business: str
+    kind: SetFormat
+    file_chunks: int
+    program: str
+
+
+@dataclass(slots=True)
+class ExportCount:
+    """How far it is."""
+
+    documents: int = 0
+    chunks: int = 0
+    files: list[SetFile] = field(default_factory=list)
+
+
+class Exporter:
+    """For one export; `folder`, which is there and empty, holds the file that is being written."""
+
+    def __init__(
+        self, database: Database, clock: Clock, place: Place, order: ExportOrder, ours: OurEmbedder, folder: Path
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._place = place
+        self._order = order
+        self._ours = ours
+        self._folder = folder
+        self._mark = new_id()[-12:]
+        self._writer: SetWriter | None = None
+        self._in_file = 0
+        self.count = ExportCount()
+
+    async def run(self, stopped: Sign) -> Manifest:
+        """All of it. Raises ChunkSetError, StoreError, OSError; the set that was there before stays then."""
+        before = await asyncio.to_thread(self._before)
+        try:
+            manifest = await self._write_all(stopped)
+        except Exception:
+            with contextlib.suppress(StoreError):
+                await asyncio.to_thread(self._place.remove, [each.path for each in self.count.files])
+            raise
+        if before is not None:
+            await asyncio.to_thread(self._place.remove, [each.path for each in before.files])
+        return manifest
+
+    async def _write_all(self, stopped: Sign) -> Manifest:
+        async for document in self._documents():
+            if self._in_file and self._in_file + document.chunks > self._order.file_chunks:
+                await self._end_file(stopped)
+            await self._add(document, stopped)
+            self.count.documents += 1
+        await self._end_file(stopped)
+        manifest = self._manifest()
+        content = manifest.model_dump_json(indent=2).encode()
+        await asyncio.to_thread(self._place.put, MANIFEST, content, stopped)
+        return manifest
+
+    def _before(self) -> Manifest | None:
+        found = read_manifest(self._place, self._place.list(""))
+        if found is not None and found.business != self._order.business:
+            raise ChunkSetError(
+                f"{self._place.shown} holds the chunks of business {found.business}. Take another place."
+            )
+        return found
+
+    async def _documents(self) -> AsyncIterator[LiveDocument]:
+        after = ""
+        while page := await self._database.read(live_documents(self._order.business_id, after, PAGE)):
+            for document in page:
+                yield document
+            after = page[-1].id
+
+    async def _add(self, document: LiveDocument, stopped: Sign) -> None:
+        after, found = -1, 0
+        origin = Origin(document, self._ours.name, self._ours.dimension)
+        while chunks := await self._database.read(
+            stored_chunks(document.version_id, self._ours.name, after, self._slice())
+        ):
+            await asyncio.to_thread(self._write, origin, chunks)
+            after, found = chunks[-1].ordinal, found + len(chunks)
+            if self._in_file >= self._order.file_chunks:
+                await self._end_file(stopped)
+        if found != document.chunks:
+            raise ChunkSetError(f"{document.filename} changed while it was exported. Export again.")
+
+    def _slice(self) -> int:
+        return max(1, min(SLICE_CHUNKS, self._order.file_chunks - self._in_file))
+
+    def _path(self) -> Path:
+        return self._folder / f"chunks-{self._mark}-{len(self.count.files) + 1:05}.{self._order.kind}"
+
+    def _write(self, origin: Origin, chunks: list[StoredChunk]) -> None:
+        if self._writer is None:
+            self._writer = open_writer(self._path(), self._order.kind, self._ours.dimension)
+        self._writer.add(origin, chunks)
+        self._in_file += len(chunks)
+        self.count.chunks += len(chunks)
+
+    async def _end_file(self, stopped: Sign) -> None:
+        if self._writer is not None:
+            self.count.files.append(await asyncio.to_thread(self._put, self._writer, stopped))
+            self._writer, self._in_file = None, 0
+
+    def _put(self, writer: SetWriter, stopped: Sign) -> SetFile:
+        writer.close()
+        path = self._path()
+        written = SetFile(path=path.name, bytes=path.stat().st_size, sha256=sha256_of(path), chunks=self._in_file)
+        self._place.put(path.name, path, stopped)
+        path.unlink()
+        return written
+
+    def _manifest(self) -> Manifest:
+        return Manifest(
+            concierge=self._order.program,
+            business=self._order.business,
+            created_at=datetime.fromtimestamp(self._clock.now() / 1000, UTC).isoformat(timespec="seconds"),
+            embedder=self._ours.name,
+            dimension=self._ours.dimension,
+            documents=self.count.documents,
+            chunks=self.count.chunks,
+            files=self.count.files,
+        )

@@ -1,0 +1,159 @@
+"""Reads the files of a chunk set row by row: Parquet, JSON lines, and those compressed. Blocking, for threads."""
+
+import base64
+import binascii
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from services.chunk_sets.errors import BrokenFileError
+
+BATCH_ROWS = 256
+LONGEST_LINE = 1024 * 1024
+# what a file may grow to when it is decompressed, by its own size
+MOST_GROWTH = 100
+LEAST_ALLOWED = 64 * 1024 * 1024
+MOST_GROUP_BYTES = 1024 * 1024 * 1024
+COLUMNS = (
+    "id",
+    "document_id",
+    "filename",
+    "tags",
+    "ordinal",
+    "document_chunks",
+    "heading",
+    "page",
+    "text",
+    "embedder",
+    "embedding",
+)
+
+
+def raw_rows(path: Path, name: str) -> Iterator[Mapping[str, Any]]:
+    """Rows as they stand there; `embedding` is a vector already, or None. Raises BrokenFileError, OSError."""
+    return _parquet(path) if name.endswith(".parquet") else _lines(path, packed=name.endswith(".gz"))
+
+
+def _lines(path: Path, *, packed: bool) -> Iterator[Mapping[str, Any]]:
+    allowed = max(path.stat().st_size * MOST_GROWTH, LEAST_ALLOWED)
+    with gzip.open(path) if packed else path.open("rb") as file:
+        number = 0
+        while line := _line(file, number + 1):
+            number += 1
+            allowed -= len(line)
+            if allowed < 0:
+                raise BrokenFileError("it is far larger than it says once it is decompressed")
+            if line.strip():
+                yield _row(line, number)
+
+
+def _line(file: Any, number: int) -> bytes:
+    try:
+        line: bytes = file.readline(LONGEST_LINE + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BrokenFileError("it is no gzip file, or a part of it is missing") from error
+    if len(line) > LONGEST_LINE:
+        raise BrokenFileError(f"line {number} is longer than {LONGEST_LINE:,} bytes")
+    return line
+
+
+def _row(line: bytes, number: int) -> Mapping[str, Any]:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise BrokenFileError(f"line {number} is no JSON ({error.msg})") from error
+    if not isinstance(row, dict):
+        raise BrokenFileError(f"line {number} is no JSON object")
+    return {**row, "embedding": _json_vector(row.get("embedding"), number)}
+
+
+def _json_vector(given: object, number: int) -> Any:
+    if given is None:
+        return None
+    try:
+        if isinstance(given, str):
+            return np.frombuffer(base64.b64decode(given, validate=True), "<f4")
+        if isinstance(given, list):
+            if not all(type(each) in {int, float} for each in given):
+                raise BrokenFileError(f"row {number}: its embedding holds something that is no number")
+            with np.errstate(over="ignore"):  # what is too large is infinite, and refused as that
+                return np.array(given, np.float32)
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise BrokenFileError(f"row {number}: its embedding is no float32 in base64") from error
+    raise BrokenFileError(f"row {number}: its embedding is neither a list of numbers nor base64")
+
+
+def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+    import pyarrow as pa  # noqa: PLC0415 - only who imports Parquet loads it
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the same
+
+    try:
+        with pq.ParquetFile(path) as file:
+            names = _columns(file)
+            number = 0
+            # one thread: the event loop needs the other core
+            for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
+                yield from _batch_rows(batch, number)
+                number += batch.num_rows
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise BrokenFileError("it is no Parquet file that can be read, or it is damaged") from error
+
+
+def _columns(file: Any) -> list[str]:
+    """Those that we know, if they are of kinds that we know."""
+    import pyarrow.types as kinds  # noqa: PLC0415 - only who imports Parquet loads it
+
+    for number in range(file.metadata.num_row_groups):
+        if file.metadata.row_group(number).total_byte_size > MOST_GROUP_BYTES:
+            raise BrokenFileError("one of its row groups is larger than 1 GB")
+    schema = file.schema_arrow
+    names = [name for name in COLUMNS if name in schema.names]
+    texts: tuple[Any, ...] = (kinds.is_string, kinds.is_large_string, kinds.is_dictionary)
+    expected = dict.fromkeys(COLUMNS, texts)
+    expected |= dict.fromkeys(("ordinal", "document_chunks", "page"), (kinds.is_integer,))
+    expected |= {
+        "tags": (kinds.is_list, kinds.is_large_list),
+        "embedding": (kinds.is_fixed_size_list, kinds.is_list, kinds.is_large_list, kinds.is_binary),
+    }
+    for name in names:
+        kind = schema.field(name).type
+        if not kinds.is_null(kind) and not any(fits(kind) for fits in expected[name]):
+            raise BrokenFileError(f"its column {name} is of the type {kind}")
+    return names
+
+
+def _batch_rows(batch: Any, before: int) -> Iterator[Mapping[str, Any]]:
+    plain = {name: batch.column(name) for name in batch.schema.names if name != "embedding"}
+    columns = {name: column.to_pylist() for name, column in plain.items()}
+    vectors = _vectors(batch.column("embedding"), before) if "embedding" in batch.schema.names else None
+    for at in range(batch.num_rows):
+        row = {name: values[at] for name, values in columns.items()}
+        row["embedding"] = vectors[at] if vectors else None
+        yield row
+
+
+def _vectors(column: Any, before: int) -> list[Any]:
+    """One numpy vector, or None, for each row: without a Python object for each number."""
+    import pyarrow.types as kinds  # noqa: PLC0415 - only who imports Parquet loads it
+
+    if kinds.is_null(column.type):
+        return [None] * len(column)
+    if kinds.is_binary(column.type):
+        return [_bytes_vector(each, before + at) for at, each in enumerate(column.to_pylist(), 1)]
+    inner = column.type.value_type
+    if not kinds.is_floating(inner):
+        raise BrokenFileError(f"its column embedding holds {inner}")
+    return [None if not each.is_valid else each.values.to_numpy(zero_copy_only=False) for each in column]
+
+
+def _bytes_vector(given: bytes | None, number: int) -> Any:
+    if given is None:
+        return None
+    if len(given) % 4:
+        raise BrokenFileError(f"row {number}: its embedding is no float32")
+    return np.frombuffer(given, "<f4")
