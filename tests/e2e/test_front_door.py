@@ -44,7 +44,8 @@ def file_of(path: str, name: str | None = None) -> tuple[str, bytes]:
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A server that knows the good files; the tests share it, each with customers of its own."""
     files = [file_of(path) for path in GOOD]
-    async with running_stage(tmp_path_factory.mktemp("door"), CONCIERGE_LOG_LEVEL="debug", CONCIERGE_OCR_LANGUAGES="") as shown:
+    environment = {"CONCIERGE_LOG_LEVEL": "debug", "CONCIERGE_OCR_LANGUAGES": "none"}
+    async with running_stage(tmp_path_factory.mktemp("door"), **environment) as shown:
         documents = await shown.upload(files)
         assert [document["status"] for document in documents] == ["ready"] * len(GOOD)
         yield shown
