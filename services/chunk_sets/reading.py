@@ -18,6 +18,7 @@ LONGEST_LINE = 1024 * 1024
 # what a file may grow to when it is decompressed, by its own size
 MOST_GROWTH = 100
 LEAST_ALLOWED = 64 * 1024 * 1024
+MOST_BLANK = 1_000
 MOST_GROUP_BYTES = 1024 * 1024 * 1024
 COLUMNS = (
     "id",
@@ -42,7 +43,7 @@ def raw_rows(path: Path, name: str) -> Iterator[Mapping[str, Any]]:
 def _lines(path: Path, *, packed: bool) -> Iterator[Mapping[str, Any]]:
     allowed = max(path.stat().st_size * MOST_GROWTH, LEAST_ALLOWED)
     with gzip.open(path) if packed else path.open("rb") as file:
-        number = 0
+        number = blank = 0
         while line := _line(file, number + 1):
             number += 1
             allowed -= len(line)
@@ -50,6 +51,8 @@ def _lines(path: Path, *, packed: bool) -> Iterator[Mapping[str, Any]]:
                 raise BrokenFileError("it is far larger than it says once it is decompressed")
             if line.strip():
                 yield _row(line, number)
+            elif (blank := blank + 1) > MOST_BLANK:
+                raise BrokenFileError(f"it has more than {MOST_BLANK:,} empty lines")
 
 
 def _line(file: Any, number: int) -> bytes:

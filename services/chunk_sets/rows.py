@@ -1,7 +1,7 @@
 """Checks the rows of one file of a chunk set; what is wrong with any of them is wrong with the file."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +128,7 @@ class RowCheck:
     def _tags(self, given: Any) -> tuple[str, ...]:
         if given is None:
             return ()
-        if not isinstance(given, Sequence) or not all(isinstance(each, str) for each in given):
+        if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
             raise self._broken("has tags that are no list of texts")
         try:
             return tidy_tags(given)
