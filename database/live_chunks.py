@@ -34,19 +34,20 @@ EVERYWHERE = SearchScope()
 class LiveChunk:
     """A chunk that may answer now. `vector` is float32, little endian.
 
-    `first_heading` is the path of headings above the document's first chunk; `ordinal` its place in its version.
+    `first_heading` is the path of headings above the document's first chunk. `before` and `after` are the texts of its
+    neighbours in its version, where they stand under the same heading and were asked for.
     """
 
     id: str
     document_id: str
-    version_id: str
-    ordinal: int
     filename: str
     text: str
     heading: str | None
     page: int | None
-    vector: bytes | None
     first_heading: str | None
+    before: str | None
+    after: str | None
+    vector: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +73,27 @@ def live_among(business_id: str, ids: Sequence[str], scope: SearchScope = EVERYW
 
 
 def live_chunks(
-    business_id: str, ids: Sequence[str], embedder: str, scope: SearchScope = EVERYWHERE
+    business_id: str, ids: Sequence[str], embedder: str, scope: SearchScope = EVERYWHERE, *, joined: int = 0
 ) -> Unit[list[LiveChunk]]:
-    """Those of the chunks that may answer now, with the embedding that `embedder` made of them."""
+    """Those of the chunks that may answer now, with the embedding that `embedder` made of them.
+
+    The first `joined` of `ids` come with their neighbours; before them only those on the same page.
+    """
     source, parameters = _live(business_id, scope)
     names, named = listed("id", ids)
     parameters |= named | {"embedder": embedder}
+    firsts = ", ".join(f":{name}" for name in list(named)[:joined])
 
     async def unit(transaction: Transaction) -> list[LiveChunk]:
         rows = await transaction.packed(
-            "c.id, c.document_id, c.version_id, c.ordinal, d.filename, c.text, c.heading, c.page, "
-            "(SELECT hex(vector) FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder), "
-            "(SELECT heading FROM chunks WHERE version_id = c.version_id ORDER BY ordinal LIMIT 1)",
+            "c.id, c.document_id, d.filename, c.text, c.heading, c.page, "
+            "(SELECT heading FROM chunks WHERE version_id = c.version_id ORDER BY ordinal LIMIT 1), "
+            f"{_neighbour(firsts, '- 1 AND page IS c.page')}, {_neighbour(firsts, '+ 1')}, "
+            "(SELECT hex(vector) FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder)",
             f"{source} AND c.id IN ({names})",
             parameters,
         )
-        return [LiveChunk(*row[:8], None if row[8] is None else bytes.fromhex(row[8]), row[9]) for row in rows]
+        return [LiveChunk(*[*shown, vector and bytes.fromhex(vector)]) for *shown, vector in rows]
 
     return unit
 
@@ -137,6 +143,14 @@ def has_live_vectors(business_id: str, embedder: str) -> Unit[bool]:
         return row is not None
 
     return unit
+
+
+def _neighbour(of: str, place: str) -> str:
+    """The text of the chunk at this place beside it, as a column; NULL for all but some chunks."""
+    if not of:
+        return "NULL"
+    beside = f"version_id = c.version_id AND heading IS c.heading AND ordinal = c.ordinal {place}"
+    return f"CASE WHEN c.id IN ({of}) THEN (SELECT text FROM chunks WHERE {beside}) END"
 
 
 def _live(business_id: str, scope: SearchScope) -> tuple[str, dict[str, Any]]:

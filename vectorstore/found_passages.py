@@ -11,11 +11,13 @@ from database.live_chunks import LiveChunk, live_chunks
 from database.records import Passage
 from vectorstore.candidate_search import CandidateSearch, Question
 from vectorstore.frames import Vectors
+from vectorstore.joined_texts import TEXT_CHARACTERS, joined_text
 from vectorstore.near_copies import without_copies
 from vectorstore.reranker import Reranker
 from vectorstore.search_legs import Found, QueryVector
 
-TEXT_CHARACTERS = 1_200
+# So many that may come first are read with their neighbours; only the one that does is filled up with them.
+_JOINED = 3
 # Read beyond what is asked for: some turn out to be better than they seemed, some to be copies.
 _SPARE = 12
 
@@ -43,7 +45,7 @@ class FoundPassages:
         step = question.limit + _SPARE
         for start in range(0, len(ranking), step):
             ids = [key for key, _ in ranking[start : start + step]]
-            chunks = await self._live(question, ids)
+            chunks = await self._live(question, ids, _JOINED if start == 0 else 0)
             if len(chunks) < len(ids) and not everything_is_live:
                 return None
             read |= {chunk.id: chunk for chunk in chunks}
@@ -52,7 +54,8 @@ class FoundPassages:
             if len(distinct) >= question.limit:
                 break
         best = await self._reranked(question, distinct) if self._reranker else distinct
-        return [passage_of(chunk, score, question.vector) for chunk, score in best[: question.limit]]
+        passages = [passage_of(chunk, score, question.vector) for chunk, score in best[: question.limit]]
+        return [replace(first, text=joined_text(best[0][0])) for first in passages[:1]] + passages[1:]
 
     async def _reranked(
         self, question: Question, chunks: list[tuple[LiveChunk, float]]
@@ -64,9 +67,11 @@ class FoundPassages:
             return chunks
         return [(chunks[place][0], score) for place, (_, score) in zip(places, chunks, strict=True)]
 
-    async def _live(self, question: Question, ids: list[str]) -> list[LiveChunk]:
+    async def _live(self, question: Question, ids: list[str], joined: int) -> list[LiveChunk]:
         embedder = question.vector.embedder if question.vector else ""
-        return await self._knowledge.read(live_chunks(question.business_id, ids, embedder, question.scope))
+        return await self._knowledge.read(
+            live_chunks(question.business_id, ids, embedder, question.scope, joined=joined)
+        )
 
 
 def _compared(found: Found, chunks: Iterable[LiveChunk], asked: QueryVector | None) -> Found:
