@@ -1,0 +1,99 @@
+"""How long a search takes as the index grows, beside a bare query of Chroma with the same vectors.
+
+`CONCIERGE_BENCH_CHUNKS=200000 python -m tests.bench search_speed` adds a last, larger size.
+"""
+
+import asyncio
+import os
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from tests.bench.figures import Figure
+from tests.bench.foreign_texts import foreign_texts
+from tests.bench.question_sets import QuestionSet, question_sets
+from tests.bench.retrieval import BUSINESS
+from tests.fakes.knowledge_base import KnowledgeBase, knowledge_base
+from vectorstore.chroma_store import ChromaStore
+from vectorstore.collection import Collection
+from vectorstore.frames import Vectors
+from vectorstore.wordllama_embedder import WordLlamaEmbedder
+
+SIZES = (1_000, 10_000, 50_000)
+PROMISED = 50_000
+QUESTIONS = 400
+NEIGHBOURS = 5
+PART = 5_000
+
+
+async def run() -> list[Figure]:
+    """p50 and p99 for each size; `[]` where the data are not."""
+    sets = question_sets()
+    if not sets:
+        return []
+    questions = [asked.text for each in sets for asked in each.questions]
+    random.Random(2).shuffle(questions)
+    embedder, figures = WordLlamaEmbedder(), list[Figure]()
+    sizes = (*SIZES, *(int(more) for more in filter(None, [os.environ.get("CONCIERGE_BENCH_CHUNKS")])))
+    with tempfile.TemporaryDirectory() as directory:
+        done = 0
+        for size in sizes:
+            async with knowledge_base(Path(directory), embedder=embedder) as base:
+                await _grow(base, sets, done, size)
+                mine = await _seconds(questions, lambda text: base.index.search(BUSINESS, text, limit=NEIGHBOURS))
+                vectors = [(await embedder.embed([text]))[0] for text in questions[:QUESTIONS]]
+            bare = await asyncio.to_thread(_bare_seconds, Path(directory) / "chroma", embedder.name, vectors)
+            figures += _figures(size, mine, bare)
+            done = size
+    embedder.close()
+    return figures
+
+
+async def _grow(base: KnowledgeBase, sets: Sequence[QuestionSet], done: int, size: int) -> None:
+    await base.index.wait_healthy()
+    texts = foreign_texts(sets, size)[done:]
+    for start in range(0, len(texts), PART):
+        chunks = await base.store(BUSINESS, texts[start : start + PART], filename="foreign.txt")
+        await base.index.add(chunks, await base.embedder.embed([chunk.text for chunk in chunks]))
+
+
+async def _seconds(questions: Sequence[str], ask: Callable[[str], Awaitable[object]]) -> list[float]:
+    """Sorted; each question is asked once, after others have warmed things up."""
+    for text in questions[QUESTIONS : QUESTIONS + 50]:
+        await ask(text)
+    taken: list[float] = []
+    for text in questions[:QUESTIONS]:
+        began = time.perf_counter()
+        await ask(text)
+        taken.append(time.perf_counter() - began)
+    return sorted(taken)
+
+
+def _bare_seconds(directory: Path, embedder: str, vectors: Sequence[Vectors]) -> list[float]:
+    """The same vectors, already embedded, asked of Chroma in this process: no pipe, no texts, no words."""
+    store = ChromaStore(directory)
+    store.open()
+    name = Collection(BUSINESS, embedder).name
+    taken: list[float] = []
+    for vector in [*vectors[:50], *vectors]:
+        began = time.perf_counter()
+        store.query(name, vector.reshape(1, -1), NEIGHBOURS)
+        taken.append(time.perf_counter() - began)
+    store.close()
+    return sorted(taken[50:])
+
+
+def _figures(size: int, mine: Sequence[float], bare: Sequence[float]) -> list[Figure]:
+    median, last = len(mine) // 2, int(len(mine) * 0.99)
+    own, plain = (f"hybrid search, {size:,} chunks", "a bare query of Chroma")
+    promised = size == PROMISED
+    ratio = mine[median] / bare[median]
+    return [
+        Figure(f"{own}: p50", mine[median] * 1000, "ms", bare[median] * 1000, plain, higher_is_better=False),
+        Figure(f"{own}: p50 ÷ {plain}'s", ratio, "times", floor=8 if promised else None, goal=3 if promised else None,
+               higher_is_better=False),
+        Figure(f"{own}: p99", mine[last] * 1000, "ms", bare[last] * 1000, plain, 60 if promised else None,
+               25 if promised else None, higher_is_better=False),
+    ]  # fmt: skip
