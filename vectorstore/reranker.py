@@ -129,7 +129,8 @@ def _scored(result: Any) -> tuple[int, float]:
     if not isinstance(result, dict):
         raise ValueError("a result of another form")  # noqa: TRY004 - one error for all nonsense
     place, score = result.get("index"), result.get("relevance_score", result.get("score"))
-    whole = isinstance(place, int) and not isinstance(place, bool)
-    if not whole or not isinstance(score, int | float) or not math.isfinite(score):
-        raise ValueError("a result without index or score")
+    if isinstance(place, bool) or not isinstance(place, int):
+        raise ValueError("a result without index")  # noqa: TRY004 - one error for all nonsense
+    if not isinstance(score, int | float) or not math.isfinite(score):
+        raise ValueError("a result without score")
     return place, float(score)
