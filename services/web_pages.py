@@ -17,9 +17,9 @@ _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _HEAD_BYTES = 64 * 1024
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
-_IS_PAGE = re.compile(
-    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,1000}?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
-)
+_BEFORE = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?")
+_BLANKS = re.compile(rb"\s*")
+_BEGINNING = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _UNSEEN = ("script", "style", "noscript", "template", "svg")
 _LONGEST_NAME = 120
 
@@ -40,7 +40,7 @@ def page_of(fetched: Fetched) -> WebPage:
         return WebPage(_file_name(fetched), content, hashlib.sha256(content).hexdigest())
     text = _decoded(content, fetched.charset)
     digest = hashlib.sha256(_seen(text).encode("utf-8", "replace")).hexdigest()
-    marked = text if _IS_PAGE.match(content) else f"<!DOCTYPE html>\n{text}"
+    marked = text if _begins_as_page(content) else f"<!DOCTYPE html>\n{text}"
     # with its mark of UTF-8: what the page says of its encoding was for the bytes that came
     return WebPage(
         _page_name(fetched.address, _title(text)), codecs.BOM_UTF8 + marked.encode("utf-8", "replace"), digest
@@ -63,9 +63,25 @@ def document_name(words: str) -> str:
 
 
 def _is_page(fetched: Fetched, content: bytes) -> bool:
-    return fetched.content_type in _PAGE_TYPES or bool(
-        _IS_PAGE.match(content[:_HEAD_BYTES].removeprefix(codecs.BOM_UTF8))
-    )
+    return fetched.content_type in _PAGE_TYPES or _begins_as_page(content)
+
+
+def _begins_as_page(content: bytes) -> bool:
+    """Whether the first tag is a page's. Remarks before it are stepped over one by one, each looked at once."""
+    head = content[:_HEAD_BYTES].removeprefix(codecs.BOM_UTF8)
+    at = _past(_BEFORE, head, 0)
+    while head.startswith(b"<!--", at):
+        end = head.find(b"-->", at + len(b"<!--"))
+        if end < 0:
+            return False
+        at = _past(_BLANKS, head, end + len(b"-->"))
+    return _BEGINNING.match(head, at) is not None
+
+
+def _past(pattern: re.Pattern[bytes], head: bytes, at: int) -> int:
+    """Behind a pattern that matches anything, also nothing."""
+    found = pattern.match(head, at)
+    return found.end() if found else at
 
 
 def _decoded(content: bytes, charset: str | None) -> str:
