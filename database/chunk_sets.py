@@ -45,7 +45,10 @@ def live_documents(business_id: str, after: str, limit: int) -> Unit[list[LiveDo
             "AND deleted_at IS NULL AND live_version_id IS NOT NULL AND id > :after ORDER BY id LIMIT :limit) AS d",
             {"business_id": business_id, "after": after, "limit": limit},
         )
-        return [LiveDocument(*row[:4], tuple(_list(row[4]))) for row in rows]
+        return [
+            LiveDocument(key, filename, version_id, chunks, tuple(_list(tags)))
+            for key, filename, version_id, chunks, tags in rows
+        ]
 
     return unit
 
@@ -61,7 +64,10 @@ def stored_chunks(version_id: str, embedder: str, after: int, limit: int) -> Uni
             "AND ordinal > :after ORDER BY ordinal LIMIT :limit) AS c",
             {"version_id": version_id, "embedder": embedder, "after": after, "limit": limit},
         )
-        return [StoredChunk(*row[:5], bytes.fromhex(row[5]) if row[5] else None) for row in rows]
+        return [
+            StoredChunk(key, ordinal, text, heading, page, bytes.fromhex(vector) if vector else None)
+            for key, ordinal, text, heading, page, vector in rows
+        ]
 
     return unit
 
