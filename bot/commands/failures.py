@@ -15,3 +15,7 @@ class Exit(IntEnum):
 
 class CommandError(Exception):
     """Ends a command with a sentence for the person who ran it."""
+
+
+class NotThereError(CommandError):
+    """What the server was asked for is not there, or not any more."""

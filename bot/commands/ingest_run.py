@@ -1,6 +1,7 @@
 """One run of `concierge ingest`: several files at once to the knowledge, each followed to its end."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 from bot.commands.failures import CommandError
 from bot.commands.file_sender import Sent
-from bot.commands.knowledge_door import KnowledgeDoor
+from bot.commands.knowledge_door import DELETED, DeletedDocument, KnowledgeDoor
 from bot.commands.upload_bars import ENDED, UploadBars
 from database.clock import Clock
 
@@ -34,7 +35,8 @@ class IngestRun:
         self._bars = bars
         self._clock = clock
         self._seen: dict[str, dict[str, Any]] = {}
-        self._places: dict[str, int] = {}
+        self._deleted: set[str] = set()
+        self._places: defaultdict[str, set[int]] = defaultdict(set)
         self._open: set[int] = set()
         self._listening = asyncio.Event()
         self._changed = asyncio.Event()
@@ -82,7 +84,10 @@ class IngestRun:
                 document = refused(piece.name, f"The file cannot be read: {error.strerror}")
             except CommandError as error:
                 document = refused(piece.name, str(error))
-        self._put(index, _newer(document, self._seen.get(document["id"] or "", document)))
+        known = document["id"] or ""
+        self._put(index, _newer(document, self._seen.get(known, document)))
+        if known in self._deleted:
+            self._miss(index)
 
     async def _follow(self) -> None:
         """Hear of changes; whenever some may have been missed, look."""
@@ -91,6 +96,8 @@ class IngestRun:
                 async for document in changes:
                     if document is None:
                         await self._look()
+                    elif isinstance(document, DeletedDocument):
+                        self._hear_deleted(document.id)
                     else:
                         self._hear(document)
                     self._listening.set()
@@ -100,16 +107,31 @@ class IngestRun:
 
     async def _look(self) -> None:
         for index in sorted(self._open)[:LOOKED_AT_ONCE]:
-            document = self.documents[index]
-            if document is not None:
-                self._put(index, await self._door.document(document["id"]))
+            known = self.documents[index]
+            if known is None:
+                continue
+            document = await self._door.document(known["id"])
+            if document is None:
+                self._hear_deleted(known["id"])
+            else:
+                self._put(index, document)
 
     def _hear(self, document: dict[str, Any]) -> None:
         self._seen[document["id"]] = document
-        index = self._places.get(document["id"])
-        known = None if index is None else self.documents[index]
-        if index is not None and known is not None:
-            self._put(index, _newer(known, document))
+        for index in self._places.get(document["id"], ()):
+            known = self.documents[index]
+            if known is not None:
+                self._put(index, _newer(known, document))
+
+    def _hear_deleted(self, document_id: str) -> None:
+        self._deleted.add(document_id)
+        for index in self._places.get(document_id, ()):
+            self._miss(index)
+
+    def _miss(self, index: int) -> None:
+        """Its document is gone. One that was at its end before stays what it was."""
+        if index in self._open:
+            self._put(index, refused(self._pieces[index].name, DELETED))
 
     def _put(self, index: int, document: dict[str, Any]) -> None:
         self.documents[index] = document
@@ -117,7 +139,7 @@ class IngestRun:
             self._open.discard(index)
         else:
             self._open.add(index)
-            self._places[document["id"]] = index
+            self._places[document["id"]].add(index)
         self._bars.follow(index, document)
         self._changed.set()
 

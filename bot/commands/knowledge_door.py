@@ -7,10 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from bot.commands.failures import NotThereError
 from bot.commands.file_sender import Sent
 from bot.commands.owner_api import OwnerApi, owner_api
 from bot.settings import Settings
 from database.clock import Clock
+
+DELETED = "The document was deleted meanwhile."
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedDocument:
+    """What is heard of a document when it is not there any more."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +47,12 @@ class KnowledgeDoor(Protocol):
         """Read a web address: its source, and the Documents that it has by now."""
         ...
 
-    async def document(self, document_id: str) -> dict[str, Any]:
-        """How far a Document is."""
+    async def document(self, document_id: str) -> dict[str, Any] | None:
+        """How far a Document is; None when it is not there any more."""
         ...
 
-    def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
-        """Documents as they change; None when some may have changed unseen, first of all at the beginning.
+    def changes(self) -> AsyncGenerator[dict[str, Any] | DeletedDocument | None, None]:
+        """Documents as they change or are deleted; None when some may have changed unseen, first at the beginning.
 
         Ends when it breaks off: call again.
         """
@@ -100,18 +110,23 @@ class ApiDoor:
         """Read a web address: its source, and the Documents that it has by now."""
         return await self._api.post(self._documents, {"url": url})
 
-    async def document(self, document_id: str) -> dict[str, Any]:
-        """How far a Document is."""
-        return await self._api.get(f"{self._documents}/{document_id}")
+    async def document(self, document_id: str) -> dict[str, Any] | None:
+        """How far a Document is; None when it is not there any more."""
+        try:
+            return await self._api.get(f"{self._documents}/{document_id}")
+        except NotThereError:
+            return None
 
-    async def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
-        """Documents as they change; None when some may have changed unseen."""
+    async def changes(self) -> AsyncGenerator[dict[str, Any] | DeletedDocument | None, None]:
+        """Documents as they change or are deleted; None when some may have changed unseen."""
         async with aclosing(self._api.events(f"{self._documents}/events")) as events:
             async for event in events:
                 if event.is_heartbeat:
                     yield None
                 elif event.name == "document":
                     yield json.loads(event.text)
+                elif event.name == "deleted":
+                    yield DeletedDocument(json.loads(event.text)["id"])
 
     async def failed(self) -> list[dict[str, Any]]:
         """Every Document that has failed."""

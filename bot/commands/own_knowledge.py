@@ -13,7 +13,7 @@ from bot.api.schemas import AnswerOut, DocumentOut, PassageOut
 from bot.api.web_sources import AddedDocumentsOut
 from bot.commands.failures import CommandError
 from bot.commands.file_sender import Sent, SentFile
-from bot.commands.knowledge_door import UploadOptions
+from bot.commands.knowledge_door import DELETED, DeletedDocument, UploadOptions
 from bot.data_directory import DATABASE_FILES, owned_directory
 from bot.knowledge import RunningKnowledge, running_knowledge
 from bot.knowledge_sources import KnowledgeSources, knowledge_sources
@@ -75,22 +75,18 @@ class OwnDoor:
             raise CommandError(f"The address cannot be read. {error}") from error
         return AddedDocumentsOut.of(added).model_dump(mode="json")
 
-    async def document(self, document_id: str) -> dict[str, Any]:
-        """How far a Document is."""
+    async def document(self, document_id: str) -> dict[str, Any] | None:
+        """How far a Document is; None when it is not there any more."""
         document = await self._ingestion.get(self._business_id, document_id)
-        if document is None:
-            raise CommandError("The document was deleted meanwhile.")
-        return _shown(document)
+        return None if document is None else _shown(document)
 
-    async def changes(self) -> AsyncGenerator[dict[str, Any] | None, None]:
-        """Documents as they change; None at the beginning."""
+    async def changes(self) -> AsyncGenerator[dict[str, Any] | DeletedDocument | None, None]:
+        """Documents as they change or are deleted; None at the beginning."""
         async with self._ingestion.news.listening(self._business_id) as listener:
             yield None
             while True:
                 for document_id in await listener.changed():
-                    document = await self._ingestion.get(self._business_id, document_id)
-                    if document is not None:
-                        yield _shown(document)
+                    yield await self.document(document_id) or DeletedDocument(document_id)
 
     async def failed(self) -> list[dict[str, Any]]:
         """Every Document that has failed."""
@@ -109,7 +105,7 @@ class OwnDoor:
         except VersionError as error:
             raise CommandError(str(error)) from error
         if document is None:
-            raise CommandError("The document was deleted meanwhile.")
+            raise CommandError(DELETED)
         return _shown(document)
 
     async def wait_whole(self) -> None:

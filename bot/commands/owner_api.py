@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from bot.commands.event_stream import ServerEvent, server_events
-from bot.commands.failures import CommandError
+from bot.commands.failures import CommandError, NotThereError
 from bot.commands.file_sender import Sent, SentFile
 from bot.data_directory import Owner, find_owner
 from database.clock import Clock
@@ -91,7 +91,8 @@ class OwnerApi:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise CommandError(f"The running server does not answer: {error}") from error
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise CommandError(f"The server refused: {content.get('detail', response.status)}")
+            kind = NotThereError if response.status == HTTPStatus.NOT_FOUND else CommandError
+            raise kind(f"The server refused: {content.get('detail', response.status)}")
         return content
 
 

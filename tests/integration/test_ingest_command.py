@@ -87,8 +87,10 @@ async def test_versions_can_be_held_and_documents_tagged(tmp_path, served):
     await concierge(tmp_path, "ingest", "prices.md")
     made(tmp_path, prices_md="Rental costs 12 euros.")
     code, out, _ = await concierge(tmp_path, "ingest", "--hold", "--tags", "Prices, 2027", "prices.md")
-    assert (code, out) == (0, "held    prices.md (1 pieces)\n")
     (document,) = (await served.call("GET", ""))["documents"]
+    first, what_next = out.splitlines()
+    assert (code, first) == (0, "held    prices.md (1 pieces)")
+    assert f"{document['id']}/replay" in what_next
     assert (document["live_version"], document["held_version"]) == (1, 2)
     assert sorted(document["tags"]) == ["2027", "prices"]
     code, out, _ = await concierge(tmp_path, "ingest", "--tags", "x" * 65, "prices.md")
@@ -155,3 +157,24 @@ async def test_files_are_followed_also_without_events(tmp_path, chat, knowledge,
     made(tmp_path, a_txt="first")
     async with served_directory(tmp_path, chat, knowledge, metrics, max_event_listeners=0):
         assert (await concierge(tmp_path, "ingest", "a.txt"))[:2] == (0, "ready   a.txt (1 pieces)\n")
+
+
+@pytest.mark.parametrize("listeners", [3, 0], ids=["with events", "without events"])
+async def test_a_document_deleted_meanwhile_fails_alone(tmp_path, chat, knowledge, metrics, listeners):
+    """Somebody deletes one of the documents in the console: that one fails with a sentence, the other gets ready."""
+    made(tmp_path, a_txt="first", b_txt="second")
+    async with served_directory(tmp_path, chat, knowledge, metrics, max_event_listeners=listeners) as desk:
+        desk.embedder.gate.clear()
+        running = asyncio.create_task(concierge(tmp_path, "ingest", "a.txt", "b.txt"))
+        async with desk.ingestion.news.listening(desk.business.id) as listener:
+            known: set[str] = set()
+            while len(known) < 2:
+                known |= await listener.changed()
+            await desk.embedder.called.wait()
+        documents = (await desk.call("GET", ""))["documents"]
+        (gone,) = (each["id"] for each in documents if each["filename"] == "a.txt")
+        await desk.call("DELETE", f"/{gone}", 204)
+        desk.embedder.gate.set()
+        code, out, err = await running
+    assert (code, err) == (1, "")
+    assert out.splitlines() == ["failed  a.txt: The document was deleted meanwhile.", "ready   b.txt (1 pieces)"]
