@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from services.document_files import safe_filename
 from services.document_kinds import DOCUMENT_SUFFIXES
 from services.web_fetch import Fetched
+from services.web_words import digest_of_words
 
 _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _HEAD_BYTES = 64 * 1024
@@ -20,8 +21,29 @@ _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
 _BEFORE = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?")
 _BLANKS = re.compile(rb"\s*")
 _BEGINNING = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_UNSEEN = ("script", "style", "noscript", "template", "svg")
 _LONGEST_NAME = 120
+# The encodings of the web, by Python's names for them, and what pages say of themselves when they mean another
+# (WHATWG Encoding Standard, 4.2).
+_ENCODINGS = frozenset(
+    (
+        *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp866", "cp874", "koi8-r", "koi8-u", "mac-roman"),
+        *("mac-cyrillic", "gb18030", "big5hkscs", "euc_jp", "iso2022_jp", "cp932", "cp949"),
+        *(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
+        *(f"cp{page}" for page in range(1250, 1259)),
+    )
+)
+_MEANT = {
+    "ascii": "cp1252",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "shift_jis": "cp932",
+    "tis-620": "cp874",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +61,7 @@ def page_of(fetched: Fetched) -> WebPage:
     if not _is_page(fetched, content):
         return WebPage(_file_name(fetched), content, hashlib.sha256(content).hexdigest())
     text = _decoded(content, fetched.charset)
-    digest = hashlib.sha256(_seen(text).encode("utf-8", "replace")).hexdigest()
+    digest = digest_of_words(text)
     marked = text if _begins_as_page(content) else f"<!DOCTYPE html>\n{text}"
     # with its mark of UTF-8: what the page says of its encoding was for the bytes that came
     return WebPage(
@@ -86,52 +108,31 @@ def _past(pattern: re.Pattern[bytes], head: bytes, at: int) -> int:
 
 def _decoded(content: bytes, charset: str | None) -> str:
     """Characters, by byte order mark, by the header, by the page itself, else UTF-8 (HTML Living Standard, 13.2.3)."""
-    for mark, encoding in (
+    for mark, marked in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
         (codecs.BOM_UTF16_BE, "utf-16"),
     ):
         if content.startswith(mark):
-            return content.decode(encoding, "replace")
+            return content.decode(marked, "replace")
     said = _CHARSET.search(content[:_HEAD_BYTES])
     for name in (charset, said.group(1).decode("ascii") if said else None, "utf-8"):
         try:
-            if name:
-                return content.decode(_WINDOWS.get(name.lower(), name))
-        except (LookupError, UnicodeDecodeError):
+            if name and (encoding := _encoding(name)):
+                return content.decode(encoding)
+        except UnicodeDecodeError:
             continue
     return content.decode("utf-8", "replace")
 
 
-# What pages say of themselves and what they mean by it (WHATWG Encoding Standard).
-_WINDOWS = {"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "gb2312": "gb18030"}
-
-
-def _seen(text: str) -> str:
-    """What stands between the tags, without scripts and remarks. Linear, and in steps that let other threads in."""
-    first, *pieces = text.split("<")
-    found = [first]
-    until = ""
-    for piece in pieces:
-        lower = piece[:12].lower()
-        if until == "-->":
-            if "-->" in piece:
-                until = ""
-                found.append(piece.partition("-->")[2])
-            continue
-        if until and not lower.startswith(until):
-            continue
-        until = ""
-        if lower.startswith("!--"):
-            until = "" if "-->" in piece else "-->"
-            found.append(piece.partition("-->")[2])
-            continue
-        hidden = next((name for name in _UNSEEN if lower.startswith(name)), None)
-        if hidden:
-            until = f"/{hidden}"
-            continue
-        found.append(piece.partition(">")[2])
-    return " ".join(" ".join(found).split())
+def _encoding(name: str) -> str | None:
+    """Of the names of encodings those of the web: Python knows others, some of them no encodings, one endless."""
+    try:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    meant = _MEANT.get(known, known)
+    return meant if meant in _ENCODINGS else None
 
 
 def _title(text: str) -> str:
