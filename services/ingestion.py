@@ -29,6 +29,7 @@ from services.document_intake import DocumentIntake, IntakeLimits, to_the_end
 from services.document_news import DocumentNews
 from services.document_pipeline import Knowledge
 from services.document_sweep import DocumentSweep
+from services.document_tags import tidy_tags
 from services.document_upkeep import DocumentUpkeep
 from services.document_work import DocumentWork, WorkOptions
 from services.missing_vectors import MissingVectors
@@ -46,8 +47,6 @@ __all__ = ["Ingestion", "IngestionOptions", "to_the_end"]
 
 logger = logging.getLogger(__name__)
 
-MOST_TAGS = 20
-LONGEST_TAG = 64
 # of these a name that there is already means that document
 NAMED_SOURCES = frozenset({"upload", "import"})
 _TIME_DIGITS = 16
@@ -342,16 +341,6 @@ class Ingestion:
     async def _tell_ended(self) -> None:
         async with self._changed:
             self._changed.notify_all()
-
-
-def tidy_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """Lower-cased, stripped, each once. Raises ValueError with a sentence."""
-    tidy = tuple(dict.fromkeys(tag.strip().lower() for tag in tags))
-    if len(tidy) > MOST_TAGS:
-        raise ValueError(f"a document has at most {MOST_TAGS} tags")
-    if not all(0 < len(tag) <= LONGEST_TAG for tag in tidy):
-        raise ValueError(f"a tag has 1 to {LONGEST_TAG} characters")
-    return tidy
 
 
 def _new_version() -> StoredVersion:

@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from bot.api.bodies import StrictRequest, read_body, spoken
 from bot.api.businesses import business_of, id_of
-from bot.api.knowledge_schemas import MOST_TAGS, tidy_tag
 from bot.api.needs import API
 from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, Time, answered, rfc3339
 from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, AnswerPair, QuestionTakenError
+from services.document_tags import MOST_TAGS, tidy_tag
 
 MOST_ANSWERS = 100
 LARGEST_LIST = 4 * 1024 * 1024

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bot.api.knowledge_schemas import MOST_TAGS, tidy_tag
 from bot.api.problems import ProblemError
+from services.document_tags import tidy_tag, tidy_tags
 
 SOURCES = ("upload", "web", "answer", "import")
 SWITCH = {"true": True, "1": True, "false": False, "0": False}
@@ -14,12 +14,9 @@ SWITCH = {"true": True, "1": True, "false": False, "0": False}
 def tags_wanted(request: web.Request) -> tuple[str, ...]:
     """`?tags=a,b`: the tags of what is uploaded, each once. Raises a 422 problem."""
     try:
-        tags = {tidy_tag(each): None for each in request.query.get("tags", "").split(",") if each.strip()}
+        return tidy_tags(each for each in request.query.get("tags", "").split(",") if each.strip())
     except ValueError as error:
-        raise _unusable("tags", f"each {error}") from None
-    if len(tags) > MOST_TAGS:
-        raise _unusable("tags", f"must be at most {MOST_TAGS}")
-    return tuple(tags)
+        raise _unusable("tags", str(error)) from None
 
 
 def tag_wanted(request: web.Request) -> str | None:

@@ -4,13 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from bot.api.bodies import StrictRequest, spoken
+from bot.api.bodies import StrictRequest
 from bot.api.schemas import Time, rfc3339
 from database.knowledge_settings import KnowledgeSettingsRow
 from database.records import VersionState, VersionView
-
-MOST_TAGS = 20
-LONGEST_TAG = 64
+from services.document_tags import MOST_TAGS, tidy_tag
 
 ChunkCharacters = Annotated[int, Field(ge=200, le=1200)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -45,14 +43,6 @@ class KnowledgeSettingsOut(BaseModel):
             vector_weight=row.vector_weight,
             updated_at=None if row.updated_at is None else rfc3339(row.updated_at),
         )
-
-
-def tidy_tag(text: str) -> str:
-    """A tag as it is stored: lower case, without outer blanks. Raises ValueError for what can be none."""
-    tag = spoken(text).lower()
-    if len(tag) > LONGEST_TAG or "," in tag or not tag.isprintable():
-        raise ValueError(f"must be 1 to {LONGEST_TAG} characters, none of them a comma or a control character")
-    return tag
 
 
 class DocumentChangeRequest(StrictRequest):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from bot.commands.upload_bars import ENDED, UploadBars
 from bot.settings import Settings
 from database.clock import Clock
 from services.document_kinds import DOCUMENT_SUFFIXES
+from services.document_tags import tidy_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,10 @@ class IngestRequest:
 
 async def ingest(settings: Settings, clock: Clock, wanted: IngestRequest) -> Exit:
     """Hand over every file and follow it to its end; FAILED when any of them failed."""
+    options = _options(wanted)
     files = _files(wanted)
     async with knowledge_door(settings, wanted.business, clock) as door:
-        pieces = await _retries(door) if wanted.retry else _uploads(door, files, wanted.options)
+        pieces = await _retries(door) if wanted.retry else _uploads(door, files, options)
         pieces += await _pages(door, wanted.addresses)
         with UploadBars([piece.name for piece in pieces], shown=not wanted.as_json) as bars:
             run = IngestRun(door, pieces, bars, clock)
@@ -47,6 +49,13 @@ async def ingest(settings: Settings, clock: Clock, wanted: IngestRequest) -> Exi
                 raise
     _report(documents, as_json=wanted.as_json)
     return Exit.FAILED if any(document["status"] == "failed" for document in documents) else Exit.OK
+
+
+def _options(wanted: IngestRequest) -> UploadOptions:
+    try:
+        return replace(wanted.options, tags=tidy_tags(wanted.options.tags))
+    except ValueError as error:
+        raise CommandError(f"The tags cannot be used: they {error}.") from None
 
 
 def _files(wanted: IngestRequest) -> list[FoundFile]:

@@ -10,7 +10,7 @@ import numpy as np
 from services.chunk_files import KeptChunk
 from services.chunk_sets.errors import BrokenFileError
 from services.document_files import safe_filename
-from services.ingestion import tidy_tags
+from services.document_tags import tidy_tags
 
 LONGEST_TEXT = 1_200
 LONGEST_HEADING = 2_000
@@ -133,7 +133,7 @@ class RowCheck:
         try:
             return tidy_tags(given)
         except ValueError as error:
-            raise self._broken(f"has tags that cannot be used: {error}") from error
+            raise self._broken(f"has tags that cannot be used: they {error}") from error
 
     def _broken(self, what: str) -> BrokenFileError:
         return BrokenFileError(f"row {self._number} {what}")

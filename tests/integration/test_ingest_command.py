@@ -93,8 +93,17 @@ async def test_versions_can_be_held_and_documents_tagged(tmp_path, served):
     assert f"{document['id']}/replay" in what_next
     assert (document["live_version"], document["held_version"]) == (1, 2)
     assert sorted(document["tags"]) == ["2027", "prices"]
-    code, out, _ = await concierge(tmp_path, "ingest", "--tags", "x" * 65, "prices.md")
-    assert (code, "The server refused" in out) == (1, True)
+
+
+@pytest.mark.parametrize("tags", ["x" * 70, ",".join(f"{number}" for number in range(25))], ids=["long", "many"])
+async def test_tags_that_cannot_be_used_are_refused_before_anything_opens(tmp_path, tags):
+    """With a server or without, in one sentence; the data directory is not touched."""
+    made(tmp_path, prices_md="Rental costs 10 euros.")
+    code, out, err = await concierge(tmp_path, "ingest", "--tags", tags, "prices.md")
+    assert (code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith("concierge: The tags cannot be used: ")
+    assert not (tmp_path / "data").exists()
 
 
 async def test_what_failed_is_tried_again(tmp_path, chat, knowledge, metrics):
