@@ -77,6 +77,9 @@ class DocumentIndexing:
         self._filled = asyncio.Event()
         self._slices: asyncio.Queue[_Slice] = asyncio.Queue(_SLICES_AHEAD)
         self._progress: dict[str, VersionProgress] = {}
+        # What the index is taking in now, and what of that is over already.
+        self._adding: frozenset[VersionProgress] = frozenset()
+        self._late: list[tuple[DocumentTask, Exception | None]] = []
 
     async def put(self, task: DocumentTask) -> None:
         """Take up a version whose chunks are stored. Raises UnreadableDocumentError for one that kills the process."""
@@ -123,6 +126,8 @@ class DocumentIndexing:
                 await self._add(filled)
             except Exception as error:  # noqa: BLE001 - as in embed_slices
                 await self._end_all([progress for progress, _ in filled.parts], error)
+            while self._late:
+                await self._ended(*self._late.pop())
 
     async def _embed(self, taken: list[VersionProgress]) -> _Slice:
         await self._count_attempts(taken)
@@ -212,7 +217,11 @@ class DocumentIndexing:
             *(filled.business_id, len(chunks), len(filled.parts)),
         )
         matrix = _matrix([filled.vectors[chunk.id] for chunk in chunks])
-        await self._index.add(chunks, matrix, embedder=filled.embedder)
+        self._adding = frozenset(progress for progress, _ in filled.parts)
+        try:
+            await self._index.add(chunks, matrix, embedder=filled.embedder)
+        finally:
+            self._adding = frozenset()
         logger.info("index: %d chunks added in %.2f s", len(chunks), self._clock.monotonic() - began)
         for progress, mine in filled.parts:
             progress.indexed += len(mine)
@@ -270,7 +279,11 @@ class DocumentIndexing:
             return
         progress.over = True
         del self._progress[progress.task.document_id]
-        await self._ended(progress.task, error)
+        if progress in self._adding:
+            # Handed back now it could be swept before the rest of it is added, and the rest would stay.
+            self._late.append((progress.task, error))
+        else:
+            await self._ended(progress.task, error)
 
 
 def _matrix(vectors: Sequence[bytes]) -> Vectors:

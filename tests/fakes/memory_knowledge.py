@@ -43,7 +43,10 @@ class MemoryEmbedder:
 
 
 class MemoryIndex:
-    """Remembers chunks and vectors by id. `gate` holds `add` up; `failures` makes the next calls fail."""
+    """Remembers chunks and vectors by id. `gate` holds `add` up; `failures` makes the next calls fail.
+
+    `add` takes in `slice_size` at a time: with `between` each of them waits for a turn.
+    """
 
     def __init__(self) -> None:
         self.chunks: dict[str, Chunk] = {}
@@ -53,6 +56,9 @@ class MemoryIndex:
         self.gate = asyncio.Event()
         self.gate.set()
         self.called = asyncio.Event()
+        self.slice_size = 1_000_000
+        self.between: asyncio.Semaphore | None = None
+        self.adding = False
 
     async def add(self, chunks: Sequence[Chunk], vectors: Vectors, *, embedder: str | None = None) -> None:
         self.called.set()
@@ -60,9 +66,15 @@ class MemoryIndex:
         self._fail_perhaps()
         assert len(chunks) == len(vectors)
         self.adds.append(len(chunks))
-        for chunk, vector in zip(chunks, vectors, strict=True):
-            self.chunks[chunk.id] = chunk
-            self.vectors[chunk.id] = vector.tolist()
+        self.adding = True
+        for start in range(0, len(chunks), self.slice_size):
+            if self.between is not None:
+                await self.between.acquire()
+            end = start + self.slice_size
+            for chunk, vector in zip(chunks[start:end], vectors[start:end], strict=True):
+                self.chunks[chunk.id] = chunk
+                self.vectors[chunk.id] = vector.tolist()
+        self.adding = False
 
     async def remove(self, business_id: str, chunk_ids: Sequence[str]) -> None:
         self._fail_perhaps()

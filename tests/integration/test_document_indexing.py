@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from database.records import DocumentStatus
 from services.document_indexing import SLICE_CHUNKS
 from services.ingestion import IngestionOptions
@@ -125,3 +127,29 @@ async def test_deleting_takes_the_texts_out_of_the_files(opened, tmp_path):
     await desk.ingestion.upkeep.scrub()
     left = [file.name for file in tmp_path.rglob("*") if file.is_file() and secret in file.read_bytes()]
     assert left == []
+
+
+@pytest.mark.parametrize("end", ["deleted", "overtaken"])
+async def test_what_is_over_in_the_middle_of_an_index_write_leaves_nothing(opened, end):
+    """The sweep waits until the index has taken in the rest: nothing is put back behind it."""
+    desk = await opened()
+    desk.index.slice_size, desk.index.between = 10, asyncio.Semaphore(3)
+    guide = await desk.upload("guide.md", GUIDE)
+    while len(desk.index.chunks) < 30:
+        await asyncio.sleep(0)
+    if end == "deleted":
+        await desk.ingestion.delete("b1", guide.id)
+    else:
+        await desk.upload("guide.md", b"One.")
+    for _ in range(20):
+        await desk.ingestion.sweep()
+        await asyncio.sleep(0)
+    for _ in GUIDE:
+        desk.index.between.release()
+    await desk.ingestion.wait_until_done([guide.id])
+    while await desk.count("chunks") > (end == "overtaken"):
+        await desk.ingestion.sweep()
+        await asyncio.sleep(0.001)
+    while desk.index.adding:
+        await asyncio.sleep(0.001)
+    assert desk.live_texts() == ({"One."} if end == "overtaken" else set())
