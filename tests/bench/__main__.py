@@ -14,6 +14,7 @@ PARTS = (
     "answered_turns",
     "reply_overhead",
     "index_lag",
+    "vector_settings",
     "uploads",
     "answers",
     "retrieval",
