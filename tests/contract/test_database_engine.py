@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,7 +216,7 @@ def test_every_file_migrates_from_nothing_and_stays(tmp_path: Path, name: str) -
 
 
 def fill_every_table(connection: sqlite3.Connection) -> list[str]:
-    """One row a table, made from the schema: its own values where a CHECK wants them."""
+    """One row a table, made from the schema: the first of the values where a CHECK lists them."""
     connection.execute("PRAGMA foreign_keys = OFF")
     tables = [
         row[0]
@@ -224,18 +225,18 @@ def fill_every_table(connection: sqlite3.Connection) -> list[str]:
             " AND sql NOT LIKE '%VIRTUAL%' AND name NOT LIKE 'words%'"
         )
     ]
-    chosen = {"mode": "bot", "status": "received", "state": "queued", "outcome": "closed", "purpose": "reply"}
-    chosen |= {"action": "answer", "kind": "add"}
     special = {
         ("inbox_events", "state"): "waiting",
-        ("send_attempts", "state"): "started",
+        ("messages", "status"): "received",
         ("messages", "reason"): None,
+        ("messages", "turn_id"): "1",
+        ("proposals", "chosen"): None,
     }
-    special |= {("proposals", "state"): "open", ("proposals", "chosen"): None}
-    special |= {("documents", "status"): "ready", ("messages", "turn_id"): "1"}
     for table in tables:
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
-        values = [special.get((table, name), chosen.get(name, "1")) for _, name, *_ in columns]
+        schema = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+        listed = dict(re.findall(r"(\w+) IN \(\s*'(\w+)'", schema))
+        values = [special.get((table, name), listed.get(name, "1")) for _, name, *_ in columns]
         connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
     return tables
 
