@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from database.lexical_units import chosen, rarest
+from database.lexical_search import within
 from database.words import MAX_QUERY_WORDS, cut, match_term, query_words
 
 
@@ -49,20 +49,10 @@ def test_single_character_stands_for_its_pairs() -> None:
 
 
 def test_rarest_words_within_the_budget() -> None:
-    """The rarest words are taken until their frequencies fill the budget; at least one, and none that never occurs."""
+    """The rarest words are taken until their frequencies fill the budget, and none that never occurs."""
     frequencies = {"the": 900, "opening": 20, "hours": 70, "xyzzy": 0}
-    assert rarest(frequencies, 100) == ["opening", "hours"]
-    assert rarest(frequencies, 5) == ["opening"]
-    assert rarest(frequencies, 1_000) == ["opening", "hours", "the"]
-    assert rarest({"xyzzy": 0}, 100) == []
-
-
-def test_small_business_is_asked_with_every_word() -> None:
-    """Where it costs nothing, every word counts, also one that most chunks have."""
-    assert set(chosen({"open": 2, "the": 5, "hours": 1}, 5, 100)) == {"open", "the", "hours"}
-
-
-def test_large_business_is_asked_with_telling_words() -> None:
-    """Where it costs time, words in a third of all chunks are left out, unless there are no others."""
-    assert chosen({"the": 9_000, "hours": 70}, 10_000, 5_000) == ["hours"]
-    assert chosen({"the": 9_000, "of": 8_000}, 10_000, 5_000) == ["of"]
+    assert within(100, frequencies) == ["opening", "hours"]
+    assert within(50, frequencies) == ["opening"]
+    assert within(5, frequencies) == []
+    assert within(1_000, frequencies) == ["opening", "hours", "the"]
+    assert within(100, {"xyzzy": 0}) == []
