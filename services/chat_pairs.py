@@ -226,8 +226,9 @@ class _Private:
         """Without the customers' names, and the commas around them."""
         if self._names is None:
             return text
-        left = self._names.sub("\0", text)
-        left = re.sub(r"[ \t]*,?[ \t]*\0(?=[ \t]*[,.!?])|\0", "", left)
+        # one blank for a run of them: below, none is looked at twice
+        left = self._names.sub("\0", re.sub(r"[ \t]+", " ", text))
+        left = re.sub(r" ?,? ?\0(?= ?[,.!?])|\0", "", left)
         return re.sub(r"[ \t]{2,}", " ", left).strip(" ,")
 
 

@@ -130,3 +130,11 @@ def test_who_answers_is_asked_for_when_it_is_unclear(business):
 def test_other_languages_are_read(asked, answered):
     """Question marks of other scripts count."""
     assert len(pairs(f"Anna: {asked}", f"Shop: {answered}")) == 1
+
+
+def test_runs_of_blanks_are_read_in_their_length():
+    """A question of blanks keeps no thread busy, and names go from between them."""
+    blanks = " " * 3900
+    assert pairs(
+        f"Anna: Do you have{blanks}cake{blanks[:50]}, Shop?", f"Shop: We{blanks}have cake,{blanks[:9]}Anna."
+    ) == [("Do you have cake , Shop?", "We have cake.")]
