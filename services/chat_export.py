@@ -5,8 +5,11 @@ both in brackets, begins a message, and every other line goes on with the messag
 """
 
 import itertools
+import lzma
 import re
 import zipfile
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,12 +34,17 @@ _AFTERNOON = re.compile(r"^(?:p|م|下午|晚上|오후|午後|μμ|अपरा
 _MORNING = re.compile(r"^(?:a|ص|上午|凌晨|早上|오전|午前|πμ|पूर्वाह्न)")
 # Media that were left out, and files: "<Media omitted>", "IMG-1.jpg (file attached)", "<attached: 1.jpg>".
 _MEDIA = re.compile(r"<[^<>\n]{1,80}>|\S[^\n]{0,120}\.\w{2,5} \([^()\n]{3,40}\)")
-_EDITED = re.compile(r"\s*<[^<>\n]{4,60}>$")
+_EDITED = re.compile(r"<[^<>\n]{4,60}>$")
 _DELETED = re.compile(
     r"(?:this message was deleted|you deleted this message|diese nachricht wurde gelöscht|"
     r"du hast diese nachricht gelöscht|se eliminó este mensaje|eliminaste este mensaje|ce message a été supprimé|"
     r"esta mensagem foi apagada|questo messaggio è stato eliminato|null)\.?",
     re.IGNORECASE,
+)
+# What zipfile and its packers say of a damaged archive.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError, EOFError),
+    *(OSError, ValueError),
 )
 _NOON = 12
 _CENTURY = 2000
@@ -79,9 +87,12 @@ def chat_text(file: BinaryIO, most_bytes: int) -> str:
     return content.decode(encoding, "replace")
 
 
-def chat_messages(text: str) -> list[ChatMessage]:
-    """What people wrote, in order, without media, deleted messages and the system's notes. Raises NotAChatError."""
-    found = list(_messages(text))
+def chat_messages(text: str, most: int = _MOST_MESSAGES) -> list[ChatMessage]:
+    """What people wrote, in order, without media, deleted messages and the system's notes. Raises NotAChatError.
+
+    Of a chat of more than `most` messages the newest.
+    """
+    found = deque(_messages(text), maxlen=most)
     if not found:
         raise NotAChatError(
             "This is no chat that WhatsApp exported. Export one in WhatsApp (More, Export chat, without media) "
@@ -107,7 +118,7 @@ def _packed(file: BinaryIO, most_bytes: int) -> bytes:
                 raise NotAChatError("The archive holds no chat: there is no .txt in it.")
             with archive.open(chosen) as member:
                 return member.read(most_bytes + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
+    except _DAMAGE as error:
         # RuntimeError is how zipfile says that a password is wanted
         raise NotAChatError("The archive is damaged or has a password.") from error
 
@@ -116,7 +127,6 @@ def _messages(text: str) -> Iterator[tuple[_Head, list[str]]]:
     """Each message's head and the lines that follow it."""
     head: _Head | None = None
     lines: list[str] = []
-    count = 0
     for line in text.splitlines():
         found = _head(line)
         if found is None:
@@ -124,9 +134,6 @@ def _messages(text: str) -> Iterator[tuple[_Head, list[str]]]:
             continue
         if head is not None:
             yield head, lines
-            count += 1
-            if count == _MOST_MESSAGES:
-                return
         head, lines = found, []
     if head is not None:
         yield head, lines

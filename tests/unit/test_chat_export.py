@@ -110,3 +110,28 @@ def test_a_bomb_and_a_broken_archive_are_refused():
     empty.seek(0)
     with pytest.raises(NotAChatError, match="no chat"):
         chat_text(empty, MEGABYTE)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_is_damaged_in_its_middle_is_refused(packing):
+    """However it is packed."""
+    packed = io.BytesIO()
+    lines = "".join(f"12/01/2024, 10:{n % 60:02} - Anna: number {n * 7919 % 1009}\n" for n in range(500))
+    with zipfile.ZipFile(packed, "w", packing) as archive:
+        archive.writestr("_chat.txt", lines)
+    damaged = bytearray(packed.getvalue())
+    damaged[60:400] = b"\xff" * 340
+    with pytest.raises(NotAChatError, match="damaged"):
+        chat_text(io.BytesIO(damaged), MEGABYTE)
+
+
+def test_of_a_very_long_chat_the_newest_messages_are_read():
+    """What was said first is out of date."""
+    lines = "\n".join(f"12/03/2024, 09:{n:02} - Anna: {n}" for n in range(30))
+    assert [each.text for each in chat_messages(lines, most=2)] == ["28", "29"]
+
+
+def test_runs_of_blanks_are_read_in_their_length():
+    """A message of blanks keeps no thread busy."""
+    (message,) = chat_messages(f"12/03/2024, 09:15 - Anna: a{' ' * 4000}b <This message was edited>")
+    assert message.text == f"a{' ' * 4000}b"
