@@ -23,6 +23,7 @@ _REDIRECTS = 5
 _PIECE_BYTES = 64 * 1024
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_LONGEST_MARK = 1024
 _HEADER_BYTES = 16 * 1024
 _ACCEPT = "text/html,application/xhtml+xml,application/pdf;q=0.9,text/*;q=0.8,application/xml;q=0.8,*/*;q=0.5"
 
@@ -91,21 +92,20 @@ class WebFetcher:
         return self._options.user_agent
 
     async def fetch(
-        self, address: str, *, etag: str | None = None, last_modified: str | None = None, max_bytes: int | None = None
+        self, address: str, *, etag: str | None = None, last_modified: str | None = None, first_bytes: int | None = None
     ) -> Fetched:
         """What is at the address; no content when it is what `etag` or `last_modified` speak of (RFC 9110, 13).
 
-        Raises WebError.
+        `first_bytes`: of larger content this much is enough. Raises WebError.
         """
         headers = {"Accept": _ACCEPT}
         if etag:
             headers["If-None-Match"] = etag
         if last_modified:
             headers["If-Modified-Since"] = last_modified
-        most = min(max_bytes or self._options.max_bytes, self._options.max_bytes)
         try:
             async with asyncio.timeout(self._options.seconds):
-                return await self._follow(tidy_address(address, self.rules), headers, most)
+                return await self._follow(tidy_address(address, self.rules), headers, first_bytes)
         except WebError:
             raise
         except TimeoutError as error:
@@ -113,38 +113,50 @@ class WebFetcher:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _in_words(error) from error
 
-    async def _follow(self, address: str, headers: dict[str, str], most: int) -> Fetched:
+    async def _follow(self, address: str, headers: dict[str, str], first_bytes: int | None) -> Fetched:
         for _ in range(_REDIRECTS + 1):
             async with self._session.get(address, headers=headers, allow_redirects=False) as response:
                 if response.status not in _MOVED:
-                    return await _taken(address, response, most)
+                    return await _taken(address, response, self._options.max_bytes, first_bytes)
                 address = redirected(address, response.headers.get("Location", ""), self.rules)
         raise WebAwayError(web_errors.TOO_MANY_REDIRECTS)
 
 
-async def _taken(address: str, response: aiohttp.ClientResponse, most: int) -> Fetched:
+async def _taken(address: str, response: aiohttp.ClientResponse, most: int, first_bytes: int | None) -> Fetched:
     if response.status == HTTPStatus.NOT_MODIFIED:
         return Fetched(address, None)
     if response.status in _GONE:
         raise WebGoneError(web_errors.gone(response.status), response.status)
     if response.status != HTTPStatus.OK:
         raise WebAwayError(web_errors.refused_by_site(response.status), response.status)
+    content = await _content(response, most, first_bytes)
+    disposition = response.content_disposition
+    return Fetched(
+        address,
+        content,
+        response.content_type,
+        response.charset,
+        disposition.filename if disposition else None,
+        _repeatable(response.headers.get("ETag")),
+        _repeatable(response.headers.get("Last-Modified")),
+    )
+
+
+async def _content(response: aiohttp.ClientResponse, most: int, first_bytes: int | None) -> bytes:
     content = bytearray()
     # counted as it is unpacked: what is small on the wire may be endless
     async for piece in response.content.iter_chunked(_PIECE_BYTES):
         content += piece
+        if first_bytes is not None and len(content) >= first_bytes:
+            return bytes(content[:first_bytes])
         if len(content) > most:
             raise WebAwayError(web_errors.too_large(most / MEGABYTE))
-    disposition = response.content_disposition
-    return Fetched(
-        address,
-        bytes(content),
-        response.content_type,
-        response.charset,
-        disposition.filename if disposition else None,
-        response.headers.get("ETag"),
-        response.headers.get("Last-Modified"),
-    )
+    return bytes(content)
+
+
+def _repeatable(header: str | None) -> str | None:
+    """A header's value when it can be kept and sent back: visible ASCII (RFC 9110, 5.5), of a sane length."""
+    return header if header and header.isascii() and header.isprintable() and len(header) <= _LONGEST_MARK else None
 
 
 def _in_words(error: Exception) -> WebError:

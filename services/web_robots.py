@@ -4,14 +4,14 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.robotparser import RobotFileParser
 
 from database.clock import Clock
+from services.robots_rules import RobotsRules
 from services.web_addresses import origin
 from services.web_errors import ROBOTS, WebError, WebRefusedError
 from services.web_fetch import Fetched
 
-_LARGEST_BYTES = 500 * 1024  # RFC 9309, 2.5
+_FIRST_BYTES = 500 * 1024  # RFC 9309, 2.5
 _REMEMBERED_SECONDS = 3600.0
 _FAILURE_SECONDS = 60.0
 _MOST_SITES = 500
@@ -28,7 +28,7 @@ class Fetcher(Protocol):
         ...
 
     async def fetch(
-        self, address: str, *, etag: str | None = None, last_modified: str | None = None, max_bytes: int | None = None
+        self, address: str, *, etag: str | None = None, last_modified: str | None = None, first_bytes: int | None = None
     ) -> Fetched:
         """What is at the address. Raises WebError."""
         ...
@@ -36,7 +36,7 @@ class Fetcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    rules: RobotFileParser | WebError
+    rules: RobotsRules | WebError
     until: float
 
 
@@ -55,11 +55,11 @@ class WebRobots:
         if isinstance(rules, WebError):
             # a new one: the traceback of the first asker is nobody else's
             raise type(rules)(str(rules), rules.status)
-        if not rules.can_fetch(self._name, address):
+        if not await asyncio.to_thread(rules.allow, address):
             raise WebRefusedError(ROBOTS)
-        return min(float(rules.crawl_delay(self._name) or 0), _LONGEST_DELAY_SECONDS)
+        return min(rules.delay, _LONGEST_DELAY_SECONDS)
 
-    async def _rules(self, site: str) -> RobotFileParser | WebError:
+    async def _rules(self, site: str) -> RobotsRules | WebError:
         known = self._sites.get(site)
         if known is not None and known.until > self._clock.monotonic():
             return known.rules
@@ -71,15 +71,12 @@ class WebRobots:
             self._sites.popitem(last=False)
         return rules
 
-    async def _read(self, site: str) -> RobotFileParser | WebError:
-        rules = RobotFileParser()
+    async def _read(self, site: str) -> RobotsRules | WebError:
         try:
-            fetched = await self._fetcher.fetch(f"{site}/robots.txt", max_bytes=_LARGEST_BYTES)
+            fetched = await self._fetcher.fetch(f"{site}/robots.txt", first_bytes=_FIRST_BYTES)
         except WebError as error:
-            if error.status not in _NO_RULES:
-                return error
-            rules.parse([])
-            return rules
-        text = (fetched.content or b"").decode("utf-8-sig", "replace")
-        await asyncio.to_thread(rules.parse, text.splitlines())
-        return rules
+            return RobotsRules() if error.status in _NO_RULES else error
+        content = fetched.content or b""
+        if len(content) == _FIRST_BYTES:
+            content = content.rpartition(b"\n")[0]  # what is left of a line may mean something else
+        return await asyncio.to_thread(RobotsRules.read, content.decode("utf-8-sig", "replace"), self._name)
