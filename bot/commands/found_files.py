@@ -2,9 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bot.commands.failures import CommandError
 from services.document_files import safe_filename
@@ -23,26 +25,33 @@ class FoundFile:
     name: str
 
 
-def found_files(paths: Iterable[Path]) -> tuple[list[FoundFile], int]:
-    """The files to take, each once, and how many were left out. A named file is taken whatever its kind.
+class FoundFiles(NamedTuple):
+    """The files to take, each once, how many entries were left out, and why folders could not be read."""
 
-    Folders are walked without following links; hidden entries are passed over. A file below a folder is called by
-    its path from there: "sub - readme.md". Raises CommandError for a path that is not there.
+    files: list[FoundFile]
+    left_out: int
+    unread: list[OSError]
+
+
+def found_files(paths: Iterable[Path]) -> FoundFiles:
+    """A named file is taken whatever its kind, a link too; below folders plain files of the kinds that can be read.
+
+    Links there are not followed; hidden entries are passed over. A file below a folder is called by its path from
+    there: "sub - readme.md". Raises CommandError for a path that is not there.
     """
     found: dict[Path, FoundFile] = {}
-    skipped = 0
+    unread: list[OSError] = []
+    left_out = 0
     for path in paths:
-        if path.is_dir():
-            for file in _walk(path):
-                if file.suffix.lower() in DOCUMENT_SUFFIXES:
-                    found.setdefault(file, FoundFile(file, _name(file.relative_to(path).parts)))
+        if _is_folder(path):
+            for entry in _walk(path, unread.append):
+                if entry.suffix.lower() in DOCUMENT_SUFFIXES and stat.S_ISREG(_mode(entry)):
+                    found.setdefault(entry, FoundFile(entry, _name(entry.relative_to(path).parts)))
                 else:
-                    skipped += 1
-        elif path.is_file():
-            found.setdefault(path, FoundFile(path, _name((path.name,))))
+                    left_out += 1
         else:
-            raise CommandError(f"There is no file or folder {path}")
-    return list(found.values()), skipped
+            found.setdefault(path, FoundFile(path, _name((path.name,))))
+    return FoundFiles(list(found.values()), left_out, unread)
 
 
 def sharing_a_name(files: Iterable[FoundFile]) -> Iterator[tuple[FoundFile, FoundFile]]:
@@ -63,7 +72,30 @@ def _name(parts: tuple[str, ...]) -> str:
     return safe_filename(whole)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+def _is_folder(path: Path) -> bool:
+    """Whether it is one, and not a file. Raises CommandError for what is neither."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = 0
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise CommandError(f"There is no file or folder {path}")
+    return stat.S_ISDIR(mode)
+
+
+def _mode(path: Path) -> int:
+    """Of itself, not of what a link leads to: out of the folder, perhaps. 0 for what cannot be looked at."""
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0
+
+
+def _walk(folder: Path, unread: Callable[[OSError], None]) -> Iterator[Path]:
+    """All that is no folder, hidden entries aside; links to folders, too, which are not walked."""
+    for place, folders, names in os.walk(folder, onerror=unread):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        links = [name for name in folders if stat.S_ISLNK(_mode(Path(place, name)))]
+        yield from (Path(place, name) for name in sorted([*names, *links]) if not name.startswith("."))

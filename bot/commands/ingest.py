@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.commands.failures import CommandError, Exit
 from bot.commands.file_sender import Sent
-from bot.commands.found_files import FoundFile, found_files, sharing_a_name
+from bot.commands.found_files import FoundFile, FoundFiles, found_files, sharing_a_name
 from bot.commands.ingest_run import IngestRun, Piece
 from bot.commands.knowledge_door import KnowledgeDoor, UploadOptions, knowledge_door
 from bot.commands.printing import complain, say, say_json
@@ -35,9 +35,9 @@ class IngestRequest:
 async def ingest(settings: Settings, clock: Clock, wanted: IngestRequest) -> Exit:
     """Hand over every file and follow it to its end; FAILED when any of them failed."""
     options = _options(wanted)
-    files = _files(wanted)
+    found = _files(wanted)
     async with knowledge_door(settings, wanted.business, clock) as door:
-        pieces = await _retries(door) if wanted.retry else _uploads(door, files, options)
+        pieces = await _retries(door) if wanted.retry else _uploads(door, found, options)
         pieces += await _pages(door, wanted.addresses)
         with UploadBars([piece.name for piece in pieces], shown=not wanted.as_json) as bars:
             run = IngestRun(door, pieces, bars, clock)
@@ -58,31 +58,35 @@ def _options(wanted: IngestRequest) -> UploadOptions:
         raise CommandError(f"The tags cannot be used: they {error}.") from None
 
 
-def _files(wanted: IngestRequest) -> list[FoundFile]:
+def _files(wanted: IngestRequest) -> FoundFiles:
     if wanted.retry:
         if wanted.paths or wanted.addresses:
             raise CommandError("--retry takes no PATH: it tries again what has failed.")
-        return []
+        return FoundFiles([], 0, [])
     if not wanted.paths and not wanted.addresses:
         raise CommandError("Name files, folders or web addresses, or --retry.")
-    files, skipped = found_files(wanted.paths)
-    if skipped:
-        complain(f"Left out {skipped} files of kinds that cannot be read.")
-    if wanted.paths and not files:
+    found = found_files(wanted.paths)
+    if found.left_out:
+        complain(f"Left out {found.left_out} files that are links or of kinds that cannot be read.")
+    if wanted.paths and not found.files and not found.unread:
         raise CommandError(
             f"There is no file to read. In folders these are taken: {' '.join(sorted(DOCUMENT_SUFFIXES))}"
         )
-    return files
+    return found
 
 
-def _uploads(door: KnowledgeDoor, files: Sequence[FoundFile], options: UploadOptions) -> list[Piece]:
-    namesakes = dict(sharing_a_name(files))
-    return [
+def _uploads(door: KnowledgeDoor, found: FoundFiles, options: UploadOptions) -> list[Piece]:
+    namesakes = dict(sharing_a_name(found.files))
+    pieces = [
         Piece(file.name, partial(_refuse, file, namesakes[file]))
         if file in namesakes
         else Piece(file.name, partial(door.upload, file.path, file.name, options))
-        for file in files
+        for file in found.files
     ]
+    for error in found.unread:
+        why = CommandError(f"The folder cannot be read: {error.strerror}")
+        pieces.append(Piece(str(error.filename), partial(_raise, why)))
+    return pieces
 
 
 async def _refuse(file: FoundFile, earlier: FoundFile, _sent: Sent) -> dict[str, Any]:

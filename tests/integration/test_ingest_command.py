@@ -62,7 +62,7 @@ async def test_every_file_is_followed_to_its_end(tmp_path, served):
     assert out.splitlines() == [
         *("ready   a.txt (1 pieces)", "failed  b.pdf: The file is empty.", "ready   deep - a.txt (1 pieces)"),
     ]
-    assert err == "Left out 1 files of kinds that cannot be read.\n"
+    assert err == "Left out 1 files that are links or of kinds that cannot be read.\n"
     code, out, err = await concierge(tmp_path, "ingest", "--json", "knowledge/a.txt")
     assert (code, err) == (0, "")
     (document,) = json.loads(out)["documents"]
