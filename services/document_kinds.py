@@ -18,6 +18,7 @@ from services.document_errors import (
 from services.file_signatures import (
     MAGIC,
     OLE,
+    behind_remarks,
     is_pdf,
     looks_like_text,
     ole_names,
@@ -166,10 +167,8 @@ _OLE_STREAMS = (
 )
 _SAMPLE_BYTES = 64 * 1024
 _RICH_TEXT = b"{\\rtf"
-_HTML_START = re.compile(
-    rb"\s*(<!--.*?-->\s*)*(<\?xml[^>]*>\s*)?<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
-)
-_HTML_TABLE = re.compile(rb"\s*<(table|meta|style)\b", re.IGNORECASE)
+_HTML_START = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HTML_TABLE = re.compile(rb"<(table|meta|style)\b", re.IGNORECASE)
 # RFC 5322 asks for a sender and a date; what a mail server wrote comes before them.
 _MAIL_HEADER = re.compile(rb"(?im)^(from|date|subject|received|message-id|mime-version|return-path):")
 _MAIL_HEADERS = 3
@@ -254,8 +253,10 @@ def _ole_kind(file: BinaryIO) -> DocumentKind:
 
 def _text_kind(sample: bytes, suffix: str) -> DocumentKind:
     promised = _BY_SUFFIX.get(suffix)
-    page = bool(_HTML_START.match(sample))
-    if promised in {DocumentKind.OLD_WORKBOOK, DocumentKind.OLD_WORD} and (page or _HTML_TABLE.match(sample)):
+    first_tag = behind_remarks(sample)
+    page = bool(_HTML_START.match(sample, first_tag))
+    table = page or bool(_HTML_TABLE.match(sample, first_tag))
+    if promised in {DocumentKind.OLD_WORKBOOK, DocumentKind.OLD_WORD} and table:
         return DocumentKind.HTML  # what shops and banks offer as "Excel": a page with a table
     if promised is DocumentKind.OLD_WORKBOOK and b"\t" in sample.split(b"\n", 1)[0]:
         return DocumentKind.CSV

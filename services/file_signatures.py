@@ -28,6 +28,7 @@ MAGIC = (
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONTROL_SHARE = 0.005
+_XML_DECLARATION = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?")
 _PDF_WITHIN = 1024
 _PDF = re.compile(rb"(?:\A|[\s\x00])%PDF-\d")
 # MS-CFB 2.1, 2.2 and 2.6: sector numbers from here on mean "none"; the lengths of a header and of an entry.
@@ -49,6 +50,27 @@ class _OleEntry(NamedTuple):
 def is_pdf(sample: bytes) -> bool:
     """The mark may stand behind junk (PDF 1.7, annex H), but not in the middle of a text that speaks of PDFs."""
     return sample.startswith(b"%PDF-") or (bool(_PDF.search(sample[:_PDF_WITHIN])) and b" obj" in sample)
+
+
+def behind_remarks(sample: bytes) -> int:
+    """Where a page's first tag stands, if this is one: behind the byte order mark, the XML declaration and remarks.
+
+    Remarks are stepped over one by one, each looked at once: a pattern for them may take time without end.
+    """
+    at = 3 if sample.startswith(_BOMS[0]) else 0
+    at = _past(_XML_DECLARATION, sample, at)
+    while sample.startswith(b"<!--", at):
+        end = sample.find(b"-->", at + len(b"<!--"))
+        if end < 0:
+            return len(sample)
+        at = _past(_XML_DECLARATION, sample, end + len(b"-->"))
+    return at
+
+
+def _past(pattern: re.Pattern[bytes], sample: bytes, at: int) -> int:
+    """Behind a pattern that matches anything, also nothing."""
+    found = pattern.match(sample, at)
+    return found.end() if found else at
 
 
 def looks_like_text(sample: bytes) -> bool:

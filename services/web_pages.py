@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from services.document_files import safe_filename
 from services.document_kinds import DOCUMENT_SUFFIXES
+from services.file_signatures import behind_remarks
 from services.web_fetch import Fetched
 from services.web_words import digest_of_words
 
@@ -18,8 +19,6 @@ _PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _HEAD_BYTES = 64 * 1024
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
-_BEFORE = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?")
-_BLANKS = re.compile(rb"\s*")
 _BEGINNING = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _LONGEST_NAME = 120
 # The encodings of the web, by Python's names for them, and what pages say of themselves when they mean another
@@ -89,21 +88,8 @@ def _is_page(fetched: Fetched, content: bytes) -> bool:
 
 
 def _begins_as_page(content: bytes) -> bool:
-    """Whether the first tag is a page's. Remarks before it are stepped over one by one, each looked at once."""
-    head = content[:_HEAD_BYTES].removeprefix(codecs.BOM_UTF8)
-    at = _past(_BEFORE, head, 0)
-    while head.startswith(b"<!--", at):
-        end = head.find(b"-->", at + len(b"<!--"))
-        if end < 0:
-            return False
-        at = _past(_BLANKS, head, end + len(b"-->"))
-    return _BEGINNING.match(head, at) is not None
-
-
-def _past(pattern: re.Pattern[bytes], head: bytes, at: int) -> int:
-    """Behind a pattern that matches anything, also nothing."""
-    found = pattern.match(head, at)
-    return found.end() if found else at
+    head = content[:_HEAD_BYTES]
+    return _BEGINNING.match(head, behind_remarks(head)) is not None
 
 
 def _decoded(content: bytes, charset: str | None) -> str:

@@ -28,6 +28,13 @@ def kind(tmp_path: Path, content: bytes, filename: str) -> DocumentKind:
         (b"<!DOCTYPE html><html><p>Hi", "a.html", DocumentKind.HTML),
         (b"<p>Only a part of a page", "a.htm", DocumentKind.HTML),
         (b"  <!-- x -->\n<html><p>Hi", "a.txt", DocumentKind.HTML),
+        (b"\xef\xbb\xbf<!DOCTYPE html><p>Hi", "no name", DocumentKind.HTML),
+        (b'<?xml version="1.0"?>\n<!-- x --><!-- y -->\n<html><p>Hi', "a.txt", DocumentKind.HTML),
+        (b'<!-- x --><?xml version="1.0"?><html><p>Hi', "no name", DocumentKind.HTML),
+        (b"<!-- x --><table><tr><td>Hi", "a.xls", DocumentKind.HTML),
+        # one by one, each looked at once: a pattern for them took time that doubled with each
+        (b"<!---->\n" * 8_000 + b"Hello", "a.md", DocumentKind.MARKDOWN),
+        (b"<!-- " * 12_000 + b"Hello", "a.txt", DocumentKind.TEXT),
         (b"# Hello", "a.md", DocumentKind.MARKDOWN),
         (b"Hello", "a.txt", DocumentKind.TEXT),
         (b"a,b\n1,2", "a.csv", DocumentKind.CSV),
