@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from database.document_versions import STATE
 from database.transaction import Row, Transaction, Unit
 
 
@@ -125,8 +126,10 @@ def known_among(ids: Sequence[str]) -> Unit[set[str]]:
     return unit
 
 
+# what is over will be swept: taken in after the sweep asked for it to be forgotten, it would stay
 _WORDS = (
-    "SELECT c.n, c.id, c.business_id, c.heading, c.text, d.deleted_at IS NULL AND v.shelved_at IS NULL AS wanted "
+    "SELECT c.n, c.id, c.business_id, c.heading, c.text, "
+    f"d.deleted_at IS NULL AND {STATE} IN ('live', 'working', 'held') AS wanted "
     "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id JOIN versions AS v ON v.id = c.version_id"
 )
 # of documents that are not deleted and versions that are not only kept for a roll-back

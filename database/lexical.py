@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from database.chunks import last_number, numbered_ids, words_after, words_of
+from database.chunks import ChunkWords, last_number, numbered_ids, words_after, words_of
 from database.engine import Database, DatabaseClosedError, DatabaseOptions
 from database.lexical_search import RARE, IndexedStems, Proposed, count_words, propose, stems_of
 from database.lexical_units import add_words, indexed_after, merge_words, remove_words, watermark, word_tables
@@ -53,6 +53,7 @@ class LexicalIndex:
         self._stack = AsyncExitStack()
         self._database: Database | None = None
         self._catching_up = asyncio.Lock()
+        self._slices = asyncio.Lock()
         # (business, word) → (chunks of the business when it was counted, document frequency)
         self._frequencies: dict[tuple[str, str], tuple[int, int]] = {}
         self._sizes: dict[str, int] = {}
@@ -134,19 +135,26 @@ class LexicalIndex:
         done = 0
         async with self._catching_up:
             after = await self._read(watermark())
-            while chunks := await self._knowledge.read(words_after(after, SLICE)):
-                unit = add_words(chunks)
-                await self._write(unit)
+            while chunks := await self._taken_in(after):
                 after = chunks[-1].n
                 done += len(chunks)
         return done
+
+    async def _taken_in(self, after: int) -> list[ChunkWords]:
+        """One slice. Between its reading and its writing nothing is removed: it would come back."""
+        async with self._slices:
+            chunks = await self._knowledge.read(words_after(after, SLICE))
+            if chunks:
+                await self._write(add_words(chunks))
+        return chunks
 
     async def remove(self, chunk_ids: Sequence[str]) -> int:
         """Forget chunks, known or not; how many there were."""
         removed = 0
         for start in range(0, len(chunk_ids), SLICE):
             unit = remove_words(chunk_ids[start : start + SLICE])
-            removed += await self._write(unit)
+            async with self._slices:
+                removed += await self._write(unit)
         return removed
 
     async def scrub(self) -> bool:

@@ -38,11 +38,7 @@ def heal_chunks(document: Incomplete, embedder: str, vectors: Sequence[ChunkVect
     """Store embeddings of chunks of the live version. False, and nothing stored, when it is not live any more."""
 
     async def unit(transaction: Transaction) -> bool:
-        row = await transaction.one(
-            f"SELECT 1 FROM documents WHERE {_STILL_LIVE}",
-            {"id": document.document_id, "version_id": document.version_id},
-        )
-        if row is None:
+        if not await _is_live(transaction, document):
             return False
         # a passage may have been taken out meanwhile
         there = {
@@ -56,6 +52,23 @@ def heal_chunks(document: Incomplete, embedder: str, vectors: Sequence[ChunkVect
         return True
 
     return unit
+
+
+def still_live(document: Incomplete) -> Unit[bool]:
+    """Whether it is, and not on its way out of the indexes."""
+
+    async def unit(transaction: Transaction) -> bool:
+        return await _is_live(transaction, document)
+
+    return unit
+
+
+async def _is_live(transaction: Transaction, document: Incomplete) -> bool:
+    row = await transaction.one(
+        f"SELECT 1 FROM documents WHERE {_STILL_LIVE}",
+        {"id": document.document_id, "version_id": document.version_id},
+    )
+    return row is not None
 
 
 def recount_missing(document: Incomplete, embedder: str) -> Unit[int]:

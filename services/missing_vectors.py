@@ -8,7 +8,7 @@ import numpy as np
 from database.chunks import embedded_text
 from database.document_chunks import ChunkVector, chunks_without_vector
 from database.engine import Database
-from database.missing_vectors import Incomplete, heal_chunks, incomplete_documents, recount_missing
+from database.missing_vectors import Incomplete, heal_chunks, incomplete_documents, recount_missing, still_live
 from database.records import Chunk
 from services.chunk_embedding import ChunkEmbedding
 from services.document_news import DocumentNews
@@ -63,4 +63,7 @@ class MissingVectors:
             return 0
         matrix: Vectors = np.frombuffer(b"".join(vector for _, vector in healed), "<f4").reshape(len(healed), -1)
         await self._index.add([chunk for chunk, _ in healed], matrix, embedder=embedding.name)
+        if not await self._database.read(still_live(document)):
+            # Swept before all of it was added.
+            await self._index.remove(document.business_id, [chunk.id for chunk, _ in healed])
         return len(healed)

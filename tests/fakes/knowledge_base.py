@@ -91,6 +91,10 @@ class KnowledgeBase:
         """Set deleted_at, as the API does."""
         await self.database.write(_run("UPDATE documents SET deleted_at = 1 WHERE id = :id", id=document_id))
 
+    async def fail(self, version_id: str) -> None:
+        """Have a version that was never live fail."""
+        await self.database.write(_run("UPDATE versions SET error_message = 'Broken.' WHERE id = :id", id=version_id))
+
 
 @asynccontextmanager
 async def knowledge_base(

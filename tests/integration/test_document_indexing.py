@@ -153,3 +153,24 @@ async def test_what_is_over_in_the_middle_of_an_index_write_leaves_nothing(opene
     while desk.index.adding:
         await asyncio.sleep(0.001)
     assert desk.live_texts() == ({"One."} if end == "overtaken" else set())
+
+
+async def test_healing_a_document_that_is_deleted_meanwhile_leaves_nothing(opened):
+    """Embeddings that come into the index behind the sweep are taken out again."""
+    embedder = MemoryEmbedder()
+    embedder.poison = {"Text of"}
+    desk = await opened(embedder)
+    done = await desk.learned("guide.md", GUIDE)
+    embedder.poison.clear()
+    desk.index.slice_size, desk.index.between = 10, asyncio.Semaphore(1)
+    healing = asyncio.create_task(desk.ingestion.heal())
+    while not desk.index.adding:
+        await asyncio.sleep(0.001)
+    await desk.ingestion.delete("b1", done.id)
+    while await desk.count("documents"):
+        await desk.ingestion.sweep()
+        await asyncio.sleep(0.001)
+    for _ in GUIDE:
+        desk.index.between.release()
+    await healing
+    assert desk.live_texts() == set()

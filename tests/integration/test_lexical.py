@@ -1,10 +1,16 @@
 """The lexical index on real files: watermark, frequencies, and businesses apart."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from database.engine import Database
+from database.lexical import LexicalIndex
+from database.metrics import Metrics
+from database.transaction import Unit
 from tests.fakes.knowledge_base import KnowledgeBase, knowledge_base
 
 
@@ -62,3 +68,41 @@ async def test_deleted_documents_are_not_taken_in(base: KnowledgeBase) -> None:
     await base.words.catch_up()
     assert await base.words.search("shop", "gone came", 5) == []
     assert len(await base.words.search("shop", "stay", 5)) == 1
+
+
+async def test_versions_that_failed_are_not_taken_in(base: KnowledgeBase) -> None:
+    """Chunks that the sweep has asked for already, or will, do not come in behind it."""
+    chunks = await base.store("shop", ["half of a broken file"], live=False)
+    await base.fail(chunks[0].version_id)
+    await base.words.remove([chunk.id for chunk in chunks])
+    await base.words.catch_up()
+    assert await base.words.search("shop", "half broken file", 5) == []
+
+
+class HeldReads:
+    """A knowledge.db whose answers are held back: `read` tells that there is one, `gate` lets it through."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.answered = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def read(self, unit: Unit[Any]) -> Any:
+        found = await self._database.read(unit)
+        self.answered.set()
+        await self.gate.wait()
+        return found
+
+
+async def test_what_is_forgotten_while_it_is_taken_in_stays_away(base: KnowledgeBase, tmp_path: Path) -> None:
+    """A removal waits for the slice that was read before it."""
+    chunks = await base.store("shop", ["gone while it came"])
+    held: Any = HeldReads(base.database)
+    async with LexicalIndex.open(tmp_path / "other.db", held, Metrics()) as words:
+        catching_up = asyncio.create_task(words.catch_up())
+        await held.answered.wait()
+        removing = asyncio.create_task(words.remove([chunks[0].id]))
+        await asyncio.wait([removing], timeout=0.2)
+        held.gate.set()
+        await asyncio.gather(catching_up, removing)
+        assert await words.search("shop", "gone came", 5) == []
