@@ -47,10 +47,11 @@ _OURS = frozenset(
 )
 # Nobody breaks a line of this length but an editor.
 _WRAP_CHARACTERS = 50
+_PARAGRAPH_CHARACTERS = 32_000
 # io.StringIO takes four times the memory of a text.
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _DECLARATION = re.compile(r"<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>", re.DOTALL)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title[^>]{0,200}>(.{0,1000}?)</title>", re.IGNORECASE | re.DOTALL)
 _TITLE_WITHIN = 64 * 1024
 _MAIN_HEADING = re.compile(r"<h1\b", re.IGNORECASE)
 _NAME_CHARACTERS = 80
@@ -186,27 +187,34 @@ def _book_blocks(document: Any) -> Iterator[Block]:
 
 def _xml_blocks(text: str) -> Iterator[Block]:
     """What stands between the tags; markup within it, as feeds have it, is taken off too."""
-    for line in without_tags(_DECLARATION.sub("", text, count=1), every_tag_breaks=True).split("\n"):
+    for line in without_tags(_undeclared(text), every_tag_breaks=True).split("\n"):
         if line.strip():
             yield Block(BlockKind.PARAGRAPH, without_tags(line) if "<" in line else line)
 
 
+def _undeclared(text: str) -> str:
+    """Without its document type, which may hold definitions; looked for once, where the first one begins."""
+    found = _DECLARATION.match(text, max(text.find("<!DOCTYPE"), 0))
+    return text[: found.start()] + text[found.end() :] if found else text
+
+
 def _text_blocks(text: str) -> Iterator[Block]:
     """Paragraphs between empty lines. Their line ends stay, except where an editor wrapped a sentence."""
-    paragraph = ""
+    parts: list[str] = []
+    last, length = "", 0
     for line in (found.group().strip() for found in _LINE.finditer(text)):
-        if not line:
-            yield Block(BlockKind.PARAGRAPH, paragraph)
-            paragraph = ""
-        elif paragraph:
-            paragraph += (" " if _wrapped(paragraph, line) else "\n") + line
-        else:
-            paragraph = line
-    yield Block(BlockKind.PARAGRAPH, paragraph)
+        wrapped = bool(line) and _wrapped(last, line)
+        # a log of megabytes is no paragraph; one sentence stays together as long as it may
+        if not line or length > (_PARAGRAPH_CHARACTERS if wrapped else _PARAGRAPH_CHARACTERS // 2):
+            yield Block(BlockKind.PARAGRAPH, "".join(parts))
+            parts, length = [], 0
+        if line:
+            parts += [" " if wrapped else "\n", line] if parts else [line]
+        last, length = line, length + len(line)
+    yield Block(BlockKind.PARAGRAPH, "".join(parts))
 
 
-def _wrapped(paragraph: str, line: str) -> bool:
-    last = paragraph[paragraph.rfind("\n") + 1 :]
+def _wrapped(last: str, line: str) -> bool:
     return len(last) >= _WRAP_CHARACTERS and last[-1].isalnum() | (last[-1] == ",") and line[0].islower()
 
 
