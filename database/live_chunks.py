@@ -28,6 +28,10 @@ class SearchScope:
 
 
 EVERYWHERE = SearchScope()
+# Which table is gone through, and which is looked up: SQLite keeps the order of a CROSS JOIN. Left to itself it went
+# through all chunks of the business for more than some ten ids (80 ms with 50,000 chunks).
+_BY_CHUNK = "FROM chunks AS c CROSS JOIN documents AS d"
+_BY_DOCUMENT = "FROM documents AS d CROSS JOIN chunks AS c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def live_among(business_id: str, ids: Sequence[str], scope: SearchScope = EVERYW
     parameters |= named
 
     async def unit(transaction: Transaction) -> set[str]:
-        rows = await transaction.packed("c.id", f"{source} AND c.id IN ({names})", parameters)
+        rows = await transaction.packed("c.id", f"{_BY_CHUNK} {source} AND c.id IN ({names})", parameters)
         return {chunk_id for (chunk_id,) in rows}
 
     return unit
@@ -90,7 +94,7 @@ def live_chunks(
             "(SELECT heading FROM chunks WHERE version_id = c.version_id ORDER BY ordinal LIMIT 1), "
             f"{_neighbour(firsts, '- 1 AND page IS c.page')}, {_neighbour(firsts, '+ 1')}, "
             "(SELECT hex(vector) FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder)",
-            f"{source} AND c.id IN ({names})",
+            f"{_BY_CHUNK} {source} AND c.id IN ({names})",
             parameters,
         )
         return [LiveChunk(*[*shown, vector and bytes.fromhex(vector)]) for *shown, vector in rows]
@@ -104,7 +108,7 @@ def chunks_in_scope(business_id: str, scope: SearchScope, most: int) -> Unit[int
 
     async def unit(transaction: Transaction) -> int:
         row = await transaction.one(
-            f"SELECT count(*) AS n FROM (SELECT 1 {source} LIMIT :most)", {**parameters, "most": most}
+            f"SELECT count(*) AS n FROM (SELECT 1 {_BY_DOCUMENT} {source} LIMIT :most)", {**parameters, "most": most}
         )
         return int(row["n"]) if row else 0
 
@@ -122,7 +126,7 @@ def scoped_after(
         rows = await transaction.all(
             "SELECT c.n, c.id, "
             "(SELECT vector FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder) AS vector "
-            f"{source} AND c.n > :after ORDER BY c.n LIMIT :limit",
+            f"{_BY_DOCUMENT} {source} AND c.n > :after ORDER BY c.n LIMIT :limit",
             parameters,
         )
         return [ScopedChunk(row["n"], row["id"], row["vector"]) for row in rows]
@@ -160,8 +164,8 @@ def _live(business_id: str, scope: SearchScope) -> tuple[str, dict[str, Any]]:
         parameters["preview"] = scope.preview_version_id
         version = "COALESCE((SELECT id FROM versions WHERE id = :preview AND document_id = d.id), d.live_version_id)"
     source = (
-        f"FROM documents AS d JOIN chunks AS c ON c.document_id = d.id AND c.version_id = {version} "
-        "WHERE c.business_id = :business_id AND d.business_id = :business_id AND d.deleted_at IS NULL"
+        f"WHERE c.document_id = d.id AND c.version_id = {version} "
+        "AND c.business_id = :business_id AND d.business_id = :business_id AND d.deleted_at IS NULL"
     )
     if scope.document_ids is not None:
         source += " AND d.id IN (SELECT value FROM json_each(:documents))"
