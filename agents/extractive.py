@@ -84,7 +84,7 @@ def _score(asked: Question, weights: dict[str, float], candidate: Candidate) -> 
         said |= around
     pairs = _PAIRS * len(asked.pairs & cut.pairs) / max(1, len(asked.pairs))
     return (
-        _SCORE * candidate.passage.score + math.fsum(earned) + pairs,
+        _SCORE * candidate.score + math.fsum(earned) + pairs,
         math.fsum(weights[word] for word in said),
     )
 

@@ -1,7 +1,7 @@
 """Passages as candidates for an answer: their sentences, and what of them is compared with a question."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -28,10 +28,13 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
+    """`score` is of the passage that the sentence itself belongs to: another may show it as a neighbour's."""
+
     rank: int
     place: int
     passage: Passage
     cut: Cut
+    score: float
 
 
 @lru_cache(maxsize=_KEPT)
@@ -61,11 +64,15 @@ def stems_of(text: str, heading: str) -> frozenset[str]:
 
 
 def candidates_of(passages: Sequence[Passage]) -> list[Candidate]:
-    found: list[Candidate] = []
-    seen: set[str] = set()  # chunks may overlap
+    """The sentences, each once, where they stand first.
+
+    A search fills the best passage up with its neighbours' sentences. They deserve its score only where they were not
+    found by themselves, with less.
+    """
+    found: dict[str, Candidate] = {}
     for rank, passage in enumerate(passages):
         for place, cut in enumerate(_cuts(passage.text, passage.heading or "")):
-            if cut.sentence.text not in seen:
-                seen.add(cut.sentence.text)
-                found.append(Candidate(rank, place, passage, cut))
-    return found
+            first = found.setdefault(cut.sentence.text, Candidate(rank, place, passage, cut, passage.score))
+            if first.passage.document_id == passage.document_id and passage.score < first.score:
+                found[cut.sentence.text] = replace(first, score=passage.score)
+    return list(found.values())

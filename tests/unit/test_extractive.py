@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001 - marks of other scripts are meant
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +85,19 @@ def test_a_sentence_that_two_chunks_share_is_said_once() -> None:
     )
     assert found is not None
     assert found.text.count("nine days") == 1
+
+
+def test_a_sentence_that_a_passage_shows_of_its_neighbour_is_worth_what_the_neighbour_is() -> None:
+    """It does not push the best passage's own sentence out, which did more to be found."""
+    own = "Among all the lamps of our shop we present the Lumina, one that answers."
+    shown, others = "The Lumina is of glass.", "Lumina is a lamp. Lumina is of Oslo."
+    found = [
+        replace(passage(text), score=score)
+        for text, score in ((f"{own}\n\n{shown}", 0.96), (others, 0.93), (shown, 0.6))
+    ]
+    best = extract("What is Lumina?", found, budget=98, naming=unnamed, stop_words=STOP_WORDS)
+    assert best is not None
+    assert best.text.split("\n\n")[0] == own
 
 
 def test_nothing_to_copy_is_none() -> None:
