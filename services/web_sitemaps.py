@@ -3,8 +3,9 @@
 import io
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
@@ -17,6 +18,11 @@ from services.web_pages import unpacked
 _HEAD_BYTES = 4096
 _ROOT = re.compile(rb"<(?:\w+:)?(urlset|sitemapindex)[\s>]")
 _MOST_LISTS = 200
+# A sitemap is three deep; what is deeper, or has longer tags, is meant to cost memory.
+_DEEPEST = 20
+_LONG_TAG = re.compile(rb"<[^<]{65536}")
+# About three seconds of work, and far more than the pages that we take need.
+_MOST_ELEMENTS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +58,44 @@ def sitemap_of(fetched: Fetched, rules: WebRules, *, most_pages: int, most_bytes
 def _read(content: bytes, address: str, rules: WebRules, most_pages: int) -> Sitemap:
     found: dict[str, dict[str, None]] = {"url": {}, "sitemap": {}}
     most = {"url": most_pages, "sitemap": _MOST_LISTS}
-    more = False
-    for _, element in iterparse(io.BytesIO(content), forbid_dtd=True):
+    for element in _entries(content):
+        if element is None:
+            return Sitemap(tuple(found["url"]), tuple(found["sitemap"]), more=True)
         kind = element.tag.rpartition("}")[2]
-        if kind not in found:
-            continue
-        page = _address(element, address, rules)
+        page = _address(element, address, rules) if kind in found else None
         # of its own site only, as the protocol wants it: a sitemap must not send us anywhere else
-        if page is not None and page not in found[kind]:
-            if len(found[kind]) == most[kind]:
-                more = True
-                break
-            found[kind][page] = None
-        element.clear()
-    return Sitemap(tuple(found["url"]), tuple(found["sitemap"]), more)
+        if page is None or page in found[kind]:
+            continue
+        if len(found[kind]) == most[kind]:
+            return Sitemap(tuple(found["url"]), tuple(found["sitemap"]), more=True)
+        found[kind][page] = None
+    return Sitemap(tuple(found["url"]), tuple(found["sitemap"]))
 
 
-def _address(element: object, address: str, rules: WebRules) -> str | None:
-    written = next((child.text for child in element if child.tag.rpartition("}")[2] == "loc"), None)  # type: ignore[attr-defined]
+def _entries(content: bytes) -> "Iterator[Element | None]":
+    """What stands right below the root, each forgotten after it; None at last when there are too many elements."""
+    if _LONG_TAG.search(content):
+        raise ValueError("a tag is too long")
+    open_elements: list[Element] = []
+    count = 0
+    for event, element in iterparse(io.BytesIO(content), events=("start", "end"), forbid_dtd=True):
+        if event == "start":
+            open_elements.append(element)
+            count += 1
+            if len(open_elements) > _DEEPEST:
+                raise ValueError("the elements are too deep")
+            if count > _MOST_ELEMENTS:
+                yield None
+                return
+            continue
+        open_elements.pop()
+        if len(open_elements) == 1:
+            yield element
+            open_elements[0].clear()
+
+
+def _address(element: Element, address: str, rules: WebRules) -> str | None:
+    written = next((child.text for child in element if child.tag.rpartition("}")[2] == "loc"), None)
     try:
         found = tidy_address(written or "", rules)
     except WebRefusedError:
