@@ -82,7 +82,12 @@ async def knowledge_sources(
     rules = WebRules(settings.concierge_web_private, settings.concierge_web_ports, settings.concierge_web_networks)
     most_bytes = settings.concierge_web_mb * MEGABYTE
     fetching = FetchOptions(rules, USER_AGENT, settings.concierge_web_seconds, most_bytes)
-    limits = LookLimits(settings.concierge_web_pages, settings.concierge_max_web_sources, most_bytes)
+    limits = LookLimits(
+        settings.concierge_web_pages,
+        settings.concierge_web_sites,
+        settings.concierge_max_web_sources,
+        most_bytes,
+    )
     options = WebOptions(
         rules,
         every_hours=settings.concierge_web_hours,

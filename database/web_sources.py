@@ -34,6 +34,14 @@ class WebSource:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedPages:
+    """What became of a sitemap's pages: how many are new, and how many there was no room for."""
+
+    new: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What looking at an address found. `changed`: the document was given something new."""
 
@@ -94,13 +102,10 @@ def web_sources_page(
 
 
 def count_web_sources(business_id: str) -> Unit[int]:
-    """How many addresses a business has."""
+    """How many addresses of a business are looked at."""
 
     async def unit(transaction: Transaction) -> int:
-        row = await transaction.one(
-            "SELECT COUNT(*) AS n FROM web_sources WHERE business_id = :business", {"business": business_id}
-        )
-        return int(row["n"]) if row else 0
+        return await _count(transaction, business_id)
 
     return unit
 
@@ -134,10 +139,13 @@ def due_pages(parent_id: str, now: int, limit: int) -> Unit[list[WebSource]]:
     return unit
 
 
-def add_web_source(business_id: str, kind: str, url: str, every_seconds: int, now: int) -> Unit[WebSource]:
+def add_web_source(
+    business_id: str, kind: str, url: str, every_seconds: int | None, usual_seconds: int, now: int
+) -> Unit[WebSource]:
     """A source by itself: a new one, or the one at this address, with this interval from now on.
 
-    One that was stopped begins anew, under another id: its document is gone. A page of a sitemap stays one.
+    Without `every_seconds` a new one has the usual interval, and one that is there keeps its own. One that was stopped
+    begins anew, under another id: its document is gone. A page of a sitemap stays one.
     """
 
     async def unit(transaction: Transaction) -> WebSource:
@@ -147,14 +155,15 @@ def add_web_source(business_id: str, kind: str, url: str, every_seconds: int, no
         )
         await transaction.run(
             "INSERT INTO web_sources (id, business_id, kind, url, every_seconds, next_at, created_at) "
-            "VALUES (:id, :business, :kind, :url, :every, :next, :now) "
-            "ON CONFLICT (business_id, url) DO UPDATE SET every_seconds = excluded.every_seconds",
+            "VALUES (:id, :business, :kind, :url, COALESCE(:every, :usual), :next, :now) "
+            "ON CONFLICT (business_id, url) DO UPDATE SET every_seconds = COALESCE(:every, every_seconds)",
             {
                 "id": new_id(),
                 "business": business_id,
                 "kind": kind,
                 "url": url,
                 "every": every_seconds,
+                "usual": usual_seconds,
                 # it is looked at by who adds it; should that be cut off, the sweep does it
                 "next": now,
                 "now": now,
@@ -168,13 +177,15 @@ def add_web_source(business_id: str, kind: str, url: str, every_seconds: int, no
     return unit
 
 
-def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, whole: bool) -> Unit[int]:
-    """Note which pages a sitemap names now; how many are new. `most` is how many more the business may have.
+def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, whole: bool) -> Unit[NamedPages]:
+    """Note which pages a sitemap names now. `most` is how many addresses the business may have.
 
-    Not `whole`: there may be others, too.
+    Not `whole`: there may be others, too. Of a sitemap that was forgotten meanwhile no pages are kept.
     """
 
-    async def unit(transaction: Transaction) -> int:
+    async def unit(transaction: Transaction) -> NamedPages:
+        if await _one(transaction, "id = :id AND stopped_at IS NULL", id=sitemap.id) is None:
+            return NamedPages()
         named = {"parent": sitemap.id, "urls": json.dumps(list(urls)), "now": now}
         await transaction.run(
             "UPDATE web_sources SET left_at = CASE WHEN url IN (SELECT value FROM json_each(:urls)) THEN NULL "
@@ -187,7 +198,8 @@ def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, 
             {**named, "business": sitemap.business_id},
         )
         there = {row["url"] for row in known}
-        new = [url for url in urls if url not in there][: max(most, 0)]
+        unknown = [url for url in urls if url not in there]
+        new = unknown[: max(most - await _count(transaction, sitemap.business_id), 0)]
         await transaction.bulk(
             "INSERT INTO web_sources (id, business_id, parent_id, kind, url, every_seconds, next_at, created_at) "
             "VALUES {rows} ON CONFLICT (business_id, url) DO NOTHING",
@@ -196,13 +208,16 @@ def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, 
                 for source_id, url in zip([new_id() for _ in new], new, strict=True)
             ],
         )
-        return len(new)
+        return NamedPages(len(new), len(unknown) - len(new))
 
     return unit
 
 
 def note_look(source_id: str, look: Look, next_at: int, now: int) -> Unit[int]:
-    """What was found at an address, and when to look again. A failure keeps what earlier looks found."""
+    """What was found at an address, and when to look again. A failure keeps what earlier looks found.
+
+    0 when the address was forgotten while it was looked at.
+    """
 
     async def unit(transaction: Transaction) -> int:
         return await transaction.run(
@@ -213,7 +228,8 @@ def note_look(source_id: str, look: Look, next_at: int, now: int) -> Unit[int]:
             "digest = COALESCE(:digest, digest), kind = COALESCE(:kind, kind), "
             "changed_at = CASE WHEN :changed THEN :now ELSE changed_at END, "
             "document_id = CASE WHEN COALESCE(:kind, kind) = 'sitemap' THEN NULL "
-            "ELSE (SELECT d.id FROM documents AS d WHERE d.id = web_sources.id) END WHERE id = :id",
+            "ELSE (SELECT d.id FROM documents AS d WHERE d.id = web_sources.id) END "
+            "WHERE id = :id AND stopped_at IS NULL",
             {
                 "id": source_id,
                 "now": now,
@@ -242,6 +258,20 @@ def postpone_look(source_id: str, next_at: int) -> Unit[int]:
     return unit
 
 
+def ids_of_web_source(business_id: str, source_id: str) -> Unit[list[str]]:
+    """The source's id and those of its pages, which are also those of their documents; none when there is none."""
+
+    async def unit(transaction: Transaction) -> list[str]:
+        rows = await transaction.all(
+            "SELECT id FROM web_sources WHERE business_id = :business AND stopped_at IS NULL "
+            "AND (id = :id OR parent_id = :id)",
+            {"business": business_id, "id": source_id},
+        )
+        return [row["id"] for row in rows]
+
+    return unit
+
+
 def remove_web_source(business_id: str, source_id: str, now: int) -> Unit[list[str] | None]:
     """Forget a source, with its pages; the ids of what was looked at, or None when there is none.
 
@@ -262,6 +292,14 @@ def remove_web_source(business_id: str, source_id: str, now: int) -> Unit[list[s
         return [source_id, *(row["id"] for row in rows)]
 
     return unit
+
+
+async def _count(transaction: Transaction, business_id: str) -> int:
+    row = await transaction.one(
+        "SELECT COUNT(*) AS n FROM web_sources WHERE business_id = :business AND stopped_at IS NULL",
+        {"business": business_id},
+    )
+    return int(row["n"]) if row else 0
 
 
 async def _one(transaction: Transaction, where: str, **parameters: str) -> WebSource | None:

@@ -16,6 +16,7 @@ NO_TLS = "A safe connection to the site could not be made."
 NO_CONTENT = "The page is empty."
 NO_SITEMAP = "The address holds no sitemap any more."
 BROKEN_SITEMAP = "The sitemap is damaged: it is not the XML that it should be."
+OUR_FAULT = "The page could not be taken in, through a fault of ours. It is tried again."
 EMPTY_SITEMAP = "The sitemap names no pages of its own site."
 
 
@@ -66,3 +67,8 @@ def too_large(megabytes: float) -> str:
 def too_many_pages(most: int) -> str:
     """The note at a sitemap that names more pages than we take."""
     return f"The sitemap names more than {most} pages: the first {most} are read."
+
+
+def too_many_addresses(most: int, left_out: int) -> str:
+    """The note at a sitemap some of whose pages go beyond what a business may have."""
+    return f"A business may have {most} web addresses: {left_out} pages of the sitemap are left out."

@@ -1,6 +1,7 @@
 """Looks at one address of the web: nothing new, a new version of its document, a sitemap's pages, or a failure."""
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
@@ -13,20 +14,22 @@ from database.records import Document, DocumentStatus
 from database.web_sources import (
     Look,
     WebSource,
-    count_web_sources,
     name_pages,
     note_look,
     postpone_look,
     remove_web_source,
 )
 from services import web_errors
+from services.site_turns import SiteTurns
 from services.source_documents import SourceDocuments, unread, whole
-from services.web_addresses import origin
+from services.web_addresses import origin, site
 from services.web_errors import WebAwayError, WebError, WebRefusedError
 from services.web_fetch import Fetched, WebFetcher
 from services.web_pages import document_name, page_of
 from services.web_robots import WebRobots
 from services.web_sitemaps import Sitemap, is_sitemap, sitemap_of
+
+logger = logging.getLogger(__name__)
 
 _SITEMAP_DEPTH = 3
 _SITEMAP_SECONDS = 60.0
@@ -37,9 +40,10 @@ _LONGEST_DOUBLING = 10
 
 @dataclass(frozen=True, slots=True)
 class LookLimits:
-    """`pages` of one sitemap; `sources` of one business; bytes of one page or sitemap."""
+    """`pages` of one sitemap; `sources` of one business; bytes of one page or sitemap; `at_once`: sites."""
 
     pages: int = 500
+    at_once: int = 4
     sources: int = 5_000
     max_bytes: int = 20 * 1024 * 1024
 
@@ -63,32 +67,40 @@ class WebLooks:
         self._clock = clock
         self._dice = dice
         self._limits = limits
+        self._turns = SiteTurns(clock)
+        self._room = asyncio.Semaphore(limits.at_once)
 
     async def look(self, source: WebSource) -> None:
         """Look, and note what was found.
 
         Raises WebRefusedError for an address that its owner has just given and that we may not ask: nothing is kept.
         """
-        document = await self._documents.get(source.business_id, source.id)
-        if document is None and source.digest is not None and source.kind == "page":
-            # its owner deleted the document: the address is not wanted any more
-            await self._forget(source)
-            return
+        async with self._turns.turn(site(source.url)):
+            document = await self._documents.get(source.business_id, source.id)
+            if document is None and source.digest is not None and source.kind == "page":
+                # its owner deleted the document: the address is not wanted any more
+                await self._forget(source)
+                return
+            look = await self._looked(source, document)
+        noted = await self._database.write(note_look(source.id, look, self._next(source, look), self._clock.now()))
+        if not noted:
+            # it was forgotten meanwhile, and what was found is wanted by nobody
+            await self._documents.delete(source.business_id, source.id)
+
+    async def _looked(self, source: WebSource, document: Document | None) -> Look:
         try:
-            look = await self._found(source, document)
+            await self._admitted(source.url)
+            # what is read is held in memory until it is a document, whoever asked for it
+            async with self._room:
+                return await self._found(source, document)
         except WebError as error:
             if isinstance(error, WebRefusedError) and source.checked_at is None and source.parent_id is None:
                 await self._forget(source)
                 raise
-            look = await self._failure(source, document, error)
-        await self._database.write(note_look(source.id, look, self._next(source, look), self._clock.now()))
-
-    async def pause_seconds(self, url: str) -> float:
-        """How long the address's site wants us to wait between two pages."""
-        try:
-            return await self._robots.admit(url)
-        except WebError:
-            return 0.0
+            return await self._failure(source, document, error)
+        except Exception as error:  # noqa: BLE001 - no page may be asked for again and again, whatever is wrong with it
+            logger.warning("web source %s could not be taken in: %s", source.id, type(error).__name__)
+            return await self._failure(source, document, WebAwayError(web_errors.OUR_FAULT))
 
     async def postpone(self, source: WebSource) -> None:
         """After a fault of ours: look again later."""
@@ -109,11 +121,20 @@ class WebLooks:
         return await self._page(source, None if failed else document, fetched)
 
     async def _read(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
-        await self._robots.admit(url)
-        fetched = await self._fetcher.fetch(url, etag=etag, last_modified=last_modified)
+        pause = await self._admitted(url)
+        try:
+            fetched = await self._fetcher.fetch(url, etag=etag, last_modified=last_modified)
+        finally:
+            self._turns.rest(site(url), pause)
         if origin(fetched.address) != origin(url):
             await self._robots.admit(fetched.address)
         return fetched
+
+    async def _admitted(self, url: str) -> float:
+        """Once the site may be asked: how many seconds it wants to pause afterwards. Raises WebError."""
+        pause = await self._robots.admit(url)
+        await self._turns.wait(site(url))
+        return pause
 
     async def _page(self, source: WebSource, document: Document | None, fetched: Fetched) -> Look:
         """`document` None: there is none, or it failed and is tried again whatever has come."""
@@ -138,15 +159,17 @@ class WebLooks:
         if document is not None:
             # made when the address could not be read yet, and nobody knew what it was
             await self._documents.delete(source.business_id, source.id)
-        known = await self._database.read(count_web_sources(source.business_id))
-        room = self._limits.sources - known
-        new = await self._database.write(name_pages(source, pages, room, self._clock.now(), whole=not notes))
+        most = self._limits.sources
+        named = await self._database.write(name_pages(source, pages, most, self._clock.now(), whole=not notes))
+        if named.left_out:
+            notes.insert(0, web_errors.too_many_addresses(most, named.left_out))
+        # what is in its lists may change while the list of lists stays the same, and there may be room the next time
+        again = has_lists or bool(notes)
         return Look(
             error_message=notes[0] if notes else None,
-            changed=new > 0,
-            # what is in its lists may change while the list of lists stays the same
-            etag=None if has_lists else fetched.etag,
-            last_modified=None if has_lists else fetched.last_modified,
+            changed=named.new > 0,
+            etag=None if again else fetched.etag,
+            last_modified=None if again else fetched.last_modified,
             kind="sitemap",
         )
 

@@ -14,6 +14,7 @@ from database.web_sources import (
     count_web_sources,
     due_pages,
     due_web_sources,
+    ids_of_web_source,
     remove_web_source,
     web_source,
     web_source_at,
@@ -35,11 +36,12 @@ _HOUR_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """`concurrency`: sites that are read at once, each of them one page at a time."""
+    """`concurrency`: sites that a sweep reads at once. `add_seconds`: how long who adds an address waits for it."""
 
     rules: WebRules
     every_hours: float = 24.0
     concurrency: int = 4
+    add_seconds: float = 45.0
     sources: int = 5_000
 
 
@@ -74,16 +76,25 @@ class WebSources:
         known = await self._database.read(web_source_at(business_id, address))
         if known is None and await self._database.read(count_web_sources(business_id)) >= self._options.sources:
             raise WebRefusedError(f"A business may have {self._options.sources} web addresses: delete some first.")
-        every = round((every_hours or self._options.every_hours) * _HOUR_SECONDS)
-        source = await self._database.write(add_web_source(business_id, "page", address, every, self._clock.now()))
-        await self._look(source)
+        every = round(every_hours * _HOUR_SECONDS) if every_hours else None
+        usual = round(self._options.every_hours * _HOUR_SECONDS)
+        source = await self._database.write(
+            add_web_source(business_id, "page", address, every, usual, self._clock.now())
+        )
+        pages: list[Document] = []
+        try:
+            async with asyncio.timeout(self._options.add_seconds):
+                await self._look(source)
+                pages = await self._first_pages(business_id, source.id)
+        except TimeoutError:
+            logger.info("web source %s takes long: the next sweep goes on with it", source.id)
         found = await self.get(business_id, source.id)
         if found is None:
             raise WebRefusedError("The address was deleted meanwhile.")
         if found.kind == "page":
             document = await self._documents.get(business_id, found.id)
             return AddedSource(found, [document] if document else [])
-        return AddedSource(found, await self._first_pages(found))
+        return AddedSource(found, pages)
 
     async def get(self, business_id: str, source_id: str) -> WebSource | None:
         """One source of a business."""
@@ -106,10 +117,16 @@ class WebSources:
 
     async def remove(self, business_id: str, source_id: str) -> bool:
         """Forget an address with its pages and their documents. False when there is none."""
+        # the documents first: cut off before the end, what is left answers nothing, and can be removed again
+        await self._delete_documents(business_id, await self._database.read(ids_of_web_source(business_id, source_id)))
         removed = await self._database.write(remove_web_source(business_id, source_id, self._clock.now()))
-        for document_id in removed or ():
-            await self._documents.delete(business_id, document_id)
+        await self._delete_documents(business_id, removed or ())
         return removed is not None
+
+    async def _delete_documents(self, business_id: str, document_ids: Sequence[str]) -> None:
+        for document_id in document_ids:
+            if await self._documents.get(business_id, document_id) is not None:
+                await self._documents.delete(business_id, document_id)
 
     async def sweep(self) -> int:
         """Look at what is due, for about a minute; how many addresses were looked at."""
@@ -133,8 +150,6 @@ class WebSources:
         for source in sources:
             if self._clock.monotonic() >= until:
                 break
-            if looked:
-                await self._clock.sleep(await self._looks.pause_seconds(source.url))
             looked += 1
             try:
                 await self._look(source)
@@ -145,10 +160,11 @@ class WebSources:
                 await self._looks.postpone(source)
         return looked
 
-    async def _first_pages(self, sitemap: WebSource) -> list[Document]:
-        pages = await self._database.read(due_pages(sitemap.id, self._clock.now(), _DUE_AT_ONCE))
+    async def _first_pages(self, business_id: str, source_id: str) -> list[Document]:
+        """Of a sitemap; a page has none."""
+        pages = await self._database.read(due_pages(source_id, self._clock.now(), _DUE_AT_ONCE))
         looked = await self._one_after_another(pages, self._clock.monotonic() + _FIRST_PAGES_SECONDS)
-        found = [await self._documents.get(sitemap.business_id, each.id) for each in pages[:looked]]
+        found = [await self._documents.get(business_id, each.id) for each in pages[:looked]]
         return [document for document in found if document is not None]
 
     async def _look(self, source: WebSource) -> None:
@@ -156,6 +172,9 @@ class WebSources:
             return
         self._in_hand.add(source.id)
         try:
-            await self._looks.look(source)
+            # as it is now: it may have been forgotten while it waited for its turn
+            current = await self.get(source.business_id, source.id)
+            if current is not None:
+                await self._looks.look(current)
         finally:
             self._in_hand.discard(source.id)

@@ -1,12 +1,15 @@
 """Web pages and sitemaps through the API: read, looked at again, gone, forgotten."""
 
+import asyncio
 import gzip
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 
 from bot.knowledge_settings import KnowledgeSettings
 from database.web_sources import due_web_sources
+from services.web_sources import WebSources
 from tests.fakes.document_desk import document_desk
 from tests.fakes.web_site import HOST, web_site
 
@@ -24,7 +27,10 @@ async def site():
 @pytest.fixture
 async def desk(chat, knowledge, clock, metrics, tmp_path, site):
     settings = KnowledgeSettings(
-        concierge_web_networks=f"{HOST}/32", concierge_web_ports=f"80,{site.port}", concierge_web_pages=5
+        concierge_web_networks=f"{HOST}/32",
+        concierge_web_ports=f"80,{site.port}",
+        concierge_web_pages=5,
+        concierge_max_web_sources=7,
     )
     async with document_desk(chat, knowledge, clock, metrics, tmp_path / "files", settings=settings) as desk:
         yield desk
@@ -270,6 +276,130 @@ async def test_businesses_are_looked_at_in_turn(knowledge, desk, site):
     await desk.sources.web.add("quiet", site.url())
     due = await knowledge.read(due_web_sources(2**60, 2))
     assert {each.business_id for each in due} == {"busy", "quiet"}
+
+
+async def test_what_is_deleted_while_it_is_looked_at_does_not_come_back(desk, site, clock):
+    """Neither the page whose answer is waited for nor those that are next in the sweep."""
+    paths = ("/a", "/b", "/c")
+    site.pages["/sitemap.xml"] = (_pages(*map(site.url, paths)), "application/xml")
+    site.pages.update(dict.fromkeys(paths, 503))
+    added = await add(desk, site.url("/sitemap.xml"))
+    async with slow_pages(site, *paths) as asked:
+        await clock.advance(2 * DAY)
+        sweeping = asyncio.create_task(desk.sources.sweep())
+        await asked.wait()
+        address = f"{desk.path}/web-sources/{added['web_source']['id']}"
+        assert (await desk.client.delete(address)).status == 204
+    await sweeping
+    assert (await desk.call("GET", ""))["documents"] == []
+    assert await sources(desk) == []
+
+
+async def test_deleting_that_is_cut_off_can_be_done_again(desk, site):
+    """No document goes on answering for an address that nobody sees any more."""
+    site.pages["/"] = PAGE.format("nine", "")
+    added = await add(desk, site.url())
+    (document,) = await desk.ended(*added["documents"])
+    broken = WebSources(
+        desk.sources.web._database, CutOff(desk.ingestion), desk.sources.web._looks, desk.sources.web._clock, None
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await broken.remove(desk.business.id, document["id"])
+    assert [each["id"] for each in await sources(desk)] == [document["id"]]
+    assert await desk.sources.web.remove(desk.business.id, document["id"])
+    assert (await desk.call("GET", ""))["documents"] == []
+
+
+async def test_a_site_is_asked_for_one_page_at_a_time(desk, site):
+    """Whoever asks: the second address waits for the first."""
+    site.pages["/b"] = PAGE.format("ten", "")
+    async with slow_pages(site, "/a") as asked:
+        first = asyncio.create_task(add(desk, site.url("/a")))
+        await asked.wait()
+        second = asyncio.create_task(add(desk, site.url("/b")))
+        while len(await sources(desk)) < 2:
+            pass
+        assert site.asked("/b") == 0
+    await asyncio.gather(first, second)
+    assert site.asked("/b") == 1
+
+
+async def test_what_a_sitemap_has_no_room_for_is_told(desk, site):
+    """And read as soon as there is: what was deleted does not count."""
+    site.pages["/sitemap.xml"] = (_pages(*(site.url(f"/{n}") for n in range(5))), "application/xml")
+    site.pages["/other"] = PAGE.format("nine", "")
+    site.etags = True
+    await desk.sources.web.add(desk.business.id, site.url("/other"))
+    for number in range(4):
+        await desk.sources.web.add(desk.business.id, site.url(f"/before/{number}"))
+    added = await add(desk, site.url("/sitemap.xml"))
+    assert added["web_source"]["pages_count"] == 1
+    assert "4 pages of the sitemap are left out" in added["web_source"]["error_message"]
+    for each in await sources(desk):
+        if "before" in each["url"]:
+            await desk.client.delete(f"{desk.path}/web-sources/{each['id']}")
+    again = await check(desk, added["web_source"])
+    assert (again["pages_count"], again["error_message"]) == (5, None)
+
+
+async def test_marks_that_cannot_be_sent_back_are_not_kept(desk, site):
+    """The page is read all the same, as one that is named in no encoding at all."""
+
+    async def odd(request):
+        body = PAGE.format("nine", "").encode()
+        head = b'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=undefined\r\nETag: "caf\xe9"\r\n'
+        request.transport.write(head + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        request.transport.close()
+        return web.Response()
+
+    site.pages["/"] = odd
+    added = await add(desk, site.url())
+    assert (await desk.ended(*added["documents"]))[0]["status"] == "ready"
+    await check(desk, added["web_source"])
+    assert "If-None-Match" not in site.requests[-1].headers
+
+
+async def test_the_first_part_of_an_endless_robots_txt_counts(desk, site):
+    """The rest is not read, and the page is."""
+    rules = b"User-agent: *\nDisallow: /private\n"
+    site.pages["/robots.txt"] = (rules + b"# nothing\n" * 120_000 + b"Disallow: /\n", "text/plain")
+    site.pages["/a"] = site.pages["/private"] = PAGE.format("nine", "")
+    assert (await desk.ended(*(await add(desk, site.url("/a")))["documents"]))[0]["status"] == "ready"
+    await add(desk, site.url("/private"), 422)
+
+
+async def test_an_address_that_is_added_again_keeps_its_interval(desk, site):
+    """Unless another one is wanted."""
+    site.pages["/"] = PAGE.format("nine", "")
+    await add(desk, site.url(), every_hours=168)
+    assert (await add(desk, site.url()))["web_source"]["every_hours"] == 168
+
+
+class CutOff:
+    """Documents of a process that ends when one is to be deleted."""
+
+    def __init__(self, documents):
+        self.get = documents.get
+
+    async def delete(self, business_id, document_id):
+        raise asyncio.CancelledError
+
+
+@asynccontextmanager
+async def slow_pages(site, *paths):
+    """The pages are sent when the block ends; an event tells that one was asked for."""
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        asked.set()
+        await over.wait()
+        return web.Response(text=PAGE.format("nine", ""), content_type="text/html")
+
+    site.pages.update(dict.fromkeys(paths, slow))
+    try:
+        yield asked
+    finally:
+        over.set()
 
 
 def _pages(*urls):
