@@ -9,15 +9,20 @@ from dataclasses import dataclass
 from database.documents import count_change
 from database.records import VersionState, VersionView
 from database.transaction import Transaction, Unit
+from database.version_endings import speak_of_live, take_up_again
 
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """The file behind a version: its id is also its name on disk; `sha256` is "" for one that is not there."""
+    """The file behind a version: its id is also its name on disk; `sha256` is "" for one that is not there.
+
+    `filename` is what its owner called it.
+    """
 
     id: str
     sha256: str
     bytes: int
+    filename: str = ""
 
 
 # of version `v` of document `d`
@@ -52,7 +57,8 @@ def stored_version(business_id: str, document_id: str, number: int) -> Unit[Stor
 
     async def unit(transaction: Transaction) -> StoredVersion | None:
         row = await transaction.one(
-            "SELECT v.id, v.sha256, v.bytes FROM versions AS v JOIN documents AS d ON d.id = v.document_id "
+            "SELECT v.id, v.sha256, v.bytes, COALESCE(v.filename, d.filename) "
+            "FROM versions AS v JOIN documents AS d ON d.id = v.document_id "
             "WHERE d.id = :id AND d.business_id = :business_id AND d.deleted_at IS NULL AND v.number = :number",
             {"id": document_id, "business_id": business_id, "number": number},
         )
@@ -96,6 +102,7 @@ async def switch(transaction: Transaction, document_id: str, version_id: str, mi
     )
     await transaction.run(
         "UPDATE documents SET live_version_id = :version_id, is_processed = 1, updated_at = :now, "
+        "filename = COALESCE((SELECT filename FROM versions WHERE id = :version_id), filename), "
         "chunks_missing = :missing, "
         "chunks_count = (SELECT chunks_count FROM versions WHERE id = :version_id) WHERE id = :id",
         {"id": document_id, "version_id": version_id, "missing": missing, "now": now},
@@ -123,6 +130,7 @@ def discard(business_id: str, document_id: str, never_live: str, now: int) -> Un
             "error_message = CASE WHEN :alone THEN :sentence ELSE NULL END WHERE id = :version_id",
             {"version_id": held, "sentence": never_live, "alone": await _never_live(transaction, document_id)},
         )
+        await speak_of_live(transaction, document_id)
         return True
 
     return unit
@@ -163,14 +171,14 @@ def try_again(business_id: str, document_id: str, now: int) -> Unit[bool]:
     return unit
 
 
-def withdraw(version_id: str, sentence: str, now: int) -> Unit[bool]:
+def withdraw(version_id: str, sentence: str, now: int) -> Unit[str | None]:
     """Undo the coming of a version that is not complete: a request that broke off must leave nothing behind.
 
     Its document is deleted when it is the only one; otherwise the version has failed, with `sentence`, and what is
-    live stays. False when it is complete, or there is none.
+    live stays; when nothing is, what it had overtaken is queued again, and the document's id comes back.
     """
 
-    async def unit(transaction: Transaction) -> bool:
+    async def unit(transaction: Transaction) -> str | None:
         row = await transaction.one(
             "SELECT v.document_id, v.number = d.version AS newest, "
             "(SELECT COUNT(*) FROM versions WHERE document_id = d.id) = 1 AS only FROM versions AS v "
@@ -178,22 +186,32 @@ def withdraw(version_id: str, sentence: str, now: int) -> Unit[bool]:
             {"id": version_id},
         )
         if row is None:
-            return False
-        fields = {"id": row["document_id"], "now": now}
+            return None
+        document_id = str(row["document_id"])
         if row["only"]:
-            await transaction.run("UPDATE documents SET deleted_at = :now WHERE id = :id", fields)
-            return True
+            await transaction.run(
+                "UPDATE documents SET deleted_at = :now WHERE id = :id", {"id": document_id, "now": now}
+            )
+            return None
         await transaction.run(
             "UPDATE versions SET error_message = :sentence WHERE id = :id", {"id": version_id, "sentence": sentence}
         )
-        if row["newest"]:
-            await transaction.run(
-                "UPDATE documents SET updated_at = :now, "
-                "status = CASE WHEN live_version_id IS NULL THEN 'failed' ELSE 'ready' END, "
-                "progress = CASE WHEN live_version_id IS NULL THEN progress ELSE 1 END, "
-                "error_message = CASE WHEN live_version_id IS NULL THEN :sentence END WHERE id = :id",
-                fields | {"sentence": sentence},
-            )
-        return True
+        again = row["newest"] and await _go_back(transaction, document_id, sentence, now)
+        return document_id if again else None
 
     return unit
+
+
+async def _go_back(transaction: Transaction, document_id: str, sentence: str, now: int) -> bool:
+    """The newest version is withdrawn: what is live stays; True when an earlier one is queued again."""
+    if await take_up_again(transaction, document_id, now):
+        return True
+    await transaction.run(
+        "UPDATE documents SET updated_at = :now, "
+        "status = CASE WHEN live_version_id IS NULL THEN 'failed' ELSE 'ready' END, "
+        "progress = CASE WHEN live_version_id IS NULL THEN progress ELSE 1 END, "
+        "error_message = CASE WHEN live_version_id IS NULL THEN :sentence END WHERE id = :id",
+        {"id": document_id, "now": now, "sentence": sentence},
+    )
+    await speak_of_live(transaction, document_id)
+    return False

@@ -11,6 +11,7 @@ from database.documents import OPEN, count_change
 from database.index_state import EmbedderChangedError, still_serves
 from database.records import DocumentStatus
 from database.transaction import Transaction, Unit
+from database.version_endings import take_up_again, tell_later_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def open_document(document_id: str) -> Unit[DocumentTask | None]:
 
     async def unit(transaction: Transaction) -> DocumentTask | None:
         row = await transaction.one(
-            "SELECT d.business_id, v.id AS version_id, v.number, d.filename, d.status, d.attempts, d.source "
+            "SELECT d.business_id, v.id AS version_id, v.number, "
+            "COALESCE(v.filename, d.filename) AS filename, d.status, d.attempts, d.source "
             "FROM documents AS d JOIN versions AS v ON v.document_id = d.id AND v.number = d.version "
             "WHERE d.id = :id AND d.status NOT IN ('ready', 'failed') AND d.deleted_at IS NULL",
             {"id": document_id},
@@ -162,14 +164,16 @@ def end_parsing(task: DocumentTask, reading: Reading, progress: float, now: int)
 
     async def unit(transaction: Transaction) -> bool:
         await transaction.run(
-            "UPDATE versions SET mime = :mime, parser = :parser, chunker = :chunker, embedder = :embedder "
-            "WHERE id = :id",
+            "UPDATE versions SET mime = :mime, parser = :parser, chunker = :chunker, embedder = :embedder, "
+            "warning = :warning, chunks_dropped = :dropped WHERE id = :id",
             {
                 "id": task.version_id,
                 "mime": reading.mime,
                 "parser": reading.parser,
                 "chunker": reading.chunker,
                 "embedder": reading.embedder,
+                "warning": reading.warning,
+                "dropped": reading.dropped,
             },
         )
         if not await move(transaction, Step(task, DocumentStatus.EMBEDDING, progress), now):
@@ -232,22 +236,30 @@ async def _complete(transaction: Transaction, done: Completion, embedder: str, n
     if version["hold"]:
         return False
     await switch(transaction, task.document_id, task.version_id, done.missing, now)
+    await tell_later_failure(transaction, task.document_id)
     return True
 
 
 def fail(task: DocumentTask, sentence: str, now: int) -> Unit[bool]:
-    """End a version with a sentence for its owner, at most 300 characters. False when the work is over already."""
+    """End a version with a sentence for its owner, at most 300 characters; nothing when the work is over already.
+
+    True when an earlier version that it had overtaken is queued again, for nothing of the document is live.
+    """
 
     async def unit(transaction: Transaction) -> bool:
         changed = await transaction.run(
             f"UPDATE documents SET status = 'failed', error_message = :sentence, updated_at = :now WHERE {_MINE}",
             {"id": task.document_id, "number": task.number, "sentence": sentence[:300], "now": now},
         )
-        if changed:
-            await transaction.run(
-                "UPDATE versions SET error_message = :sentence WHERE id = :id",
-                {"id": task.version_id, "sentence": sentence[:300]},
-            )
-        return changed == 1
+        if not changed:
+            return False
+        await transaction.run(
+            "UPDATE versions SET error_message = :sentence WHERE id = :id",
+            {"id": task.version_id, "sentence": sentence[:300]},
+        )
+        if await take_up_again(transaction, task.document_id, now):
+            return True
+        await tell_later_failure(transaction, task.document_id)
+        return False
 
     return unit

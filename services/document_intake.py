@@ -2,18 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from database.clock import Clock
-from database.document_arrivals import Arrival, Quota, Taken, TooManyDocumentsError, take_in
+from database.document_arrivals import Arrival, DocumentGoneError, Quota, Taken, TooManyDocumentsError, take_in
 from database.document_versions import StoredVersion, stored_version, withdraw
 from database.engine import Database
 from database.records import Document, DocumentStatus, new_id
 from services.document_errors import EMPTY, NO_SPACE, UnreadableDocumentError
 from services.document_files import DocumentFiles, ReceivedFile, StoredFile
-from services.version_errors import BROKE_OFF, VersionGoneError, too_many_documents, too_much_storage, version_gone
+from services.version_errors import (
+    BROKE_OFF,
+    DELETED,
+    VersionGoneError,
+    too_many_documents,
+    too_much_storage,
+    version_gone,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +37,21 @@ class IntakeLimits:
 
 
 class DocumentIntake:
-    """What comes back is on disk, file and row, or has failed with a sentence."""
+    """What comes back is on disk, file and row, or has failed with a sentence.
 
-    def __init__(self, database: Database, files: DocumentFiles, clock: Clock, limits: IntakeLimits) -> None:
+    `on_queued(business_id, document_id)` is called when an earlier version has its turn again, for the upload that
+    had overtaken it broke off.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        files: DocumentFiles,
+        clock: Clock,
+        limits: IntakeLimits,
+        on_queued: Callable[[str, str], None],
+    ) -> None:
+        self._on_queued = on_queued
         self._database = database
         self._files = files
         self._clock = clock
@@ -55,7 +74,8 @@ class DocumentIntake:
     async def take(self, arrival: Arrival, received: ReceivedFile, *, repeatable: bool = False) -> Taken:
         """Store the arrival's version, of a received file, which is kept or taken away by then.
 
-        Raises sqlite3.Error when not even a row can be stored; the file is taken away then.
+        Raises sqlite3.Error when not even a row can be stored, and DocumentGoneError for a document that must exist
+        and does not; the file is taken away then.
         `repeatable`: also when the caller is cancelled, for the call will be repeated and must find what it did.
         """
         version = StoredVersion(received.id, received.sha256, received.bytes)
@@ -63,12 +83,12 @@ class DocumentIntake:
         return await (to_the_end(remembering) if repeatable else remembering)
 
     async def take_again(self, arrival: Arrival, number: int) -> Taken:
-        """The file of the document's version `number` as a new version. Raises VersionGoneError."""
+        """The file of the document's version `number` as a new version. Raises VersionGoneError, DocumentGoneError."""
         kept = await self._database.read(stored_version(arrival.business_id, arrival.document_id, number))
         if kept is None or not kept.sha256 or not await self._files.link(kept.id, arrival.version.id):
             raise VersionGoneError(version_gone(number))
         version = StoredVersion(arrival.version.id, kept.sha256, kept.bytes)
-        return await self._remember(replace(arrival, version=version, origin=number))
+        return await self._remember(replace(arrival, version=version, filename=kept.filename, origin=number))
 
     async def _stored(self, version_id: str, chunks: AsyncIterator[bytes]) -> tuple[StoredFile, str | None]:
         """The stored file and None, or why it was refused. An empty one is not kept."""
@@ -93,6 +113,11 @@ class DocumentIntake:
         except TooManyDocumentsError as error:
             await self._files.remove(arrival.version.id)
             return Taken(self._refused(arrival, str(error)), stored=False)
+        except DocumentGoneError:
+            await self._files.remove(arrival.version.id)
+            if arrival.must_exist:
+                raise
+            return Taken(self._refused(arrival, DELETED), stored=False)
         except BaseException:
             # The row may be there all the same: who asked for it is gone, or does not know of it.
             await asyncio.shield(self._take_back(arrival))
@@ -120,7 +145,9 @@ class DocumentIntake:
 
     async def _take_back(self, arrival: Arrival) -> None:
         try:
-            await self._database.write(withdraw(arrival.version.id, BROKE_OFF, self._clock.now()))
+            queued = await self._database.write(withdraw(arrival.version.id, BROKE_OFF, self._clock.now()))
+            if queued is not None:
+                self._on_queued(arrival.business_id, queued)
         except Exception as error:  # noqa: BLE001 - the first error is the one to tell; the next start tidies up
             logger.warning("an upload that failed could not be taken back: %r", error)
         finally:

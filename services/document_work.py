@@ -180,7 +180,9 @@ class DocumentWork:
         await self._on_end()
 
     async def _fail(self, task: DocumentTask, sentence: str) -> None:
-        await self._database.write(fail(task, sentence, self._clock.now()))
+        if await self._database.write(fail(task, sentence, self._clock.now())):
+            logger.info("document %s: the version before is taken up again", task.document_id)
+            self.put(task.business_id, task.document_id)
         self._faults.pop(task.document_id, None)
         logger.info("document %s, version %d failed: %s", task.document_id, task.number, sentence)
         self._news.tell(task.business_id, [task.document_id])

@@ -6,11 +6,11 @@ another one is complete; what happens in between is document_work.py.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
 from database.clock import Clock
-from database.document_arrivals import Arrival, Taken
+from database.document_arrivals import Arrival, DocumentGoneError, Taken
 from database.document_leftovers import all_version_ids
 from database.document_versions import (
     StoredVersion,
@@ -98,7 +98,7 @@ class Ingestion:
         self._parser = knowledge.parser
         self._embedder = knowledge.embedder
         self._clock = clock
-        self._intake = DocumentIntake(knowledge.database, knowledge.files, clock, options.limits())
+        self._intake = DocumentIntake(knowledge.database, knowledge.files, clock, options.limits(), self._queue)
         self._work = DocumentWork(
             *(knowledge, clock, metrics, self.news, options.work()), self._tell_ended, self._want_sweep
         )
@@ -176,8 +176,10 @@ class Ingestion:
         if known is None:
             return None
         name = safe_filename(filename) if filename else known.filename
-        arrival = Arrival(document_id, business_id, name, _new_version(), source=known.source, hold=hold)
-        return await self._taken(await self._intake.take(arrival, received))
+        arrival = Arrival(
+            *(document_id, business_id, name, _new_version()), source=known.source, hold=hold, must_exist=True
+        )
+        return await self._taken_perhaps(self._intake.take(arrival, received))
 
     async def accept(
         self,
@@ -234,8 +236,10 @@ class Ingestion:
         known = await self.get(business_id, document_id)
         if known is None:
             return None
-        arrival = Arrival(document_id, business_id, known.filename, _new_version(), source=known.source)
-        return await self._taken(await self._intake.take_again(arrival, number))
+        arrival = Arrival(
+            *(document_id, business_id, known.filename, _new_version()), source=known.source, must_exist=True
+        )
+        return await self._taken_perhaps(self._intake.take_again(arrival, number))
 
     async def publish(self, business_id: str, document_id: str) -> Document | None:
         """Make the held version live, in one unit. None without such a document; raises NothingHeldError."""
@@ -311,6 +315,13 @@ class Ingestion:
         """Embed what could not be embedded before, if it can be now; how many chunks."""
         return await self._missing.heal()
 
+    async def _taken_perhaps(self, taking: Awaitable[Taken]) -> Document | None:
+        """None for a document that was deleted meanwhile."""
+        try:
+            return await self._taken(await taking)
+        except DocumentGoneError:
+            return None
+
     async def _taken(self, taken: Taken) -> Document:
         accepted = taken.document
         if taken.stored:
@@ -334,6 +345,9 @@ class Ingestion:
         self._want_sweep()
         self.news.tell(business_id, [document_id])
         await self._tell_ended()
+
+    def _queue(self, business_id: str, document_id: str) -> None:
+        self._work.put(business_id, document_id)
 
     def _want_sweep(self) -> None:
         self.upkeep.want_sweep()

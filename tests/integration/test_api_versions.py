@@ -47,9 +47,10 @@ async def test_other_content_makes_a_new_version(desk, prices):
 
 
 async def test_a_form_may_bring_a_name(desk, prices):
-    """One file; its name is the document's from then on."""
+    """One file; its name is the document's once the version answers."""
     coming = await desk.call("PUT", f"/{prices['id']}/content", 202, data=form(("new prices.txt", SECOND)))
-    assert (coming["id"], coming["filename"], coming["version"]) == (prices["id"], "new prices.txt", 2)
+    assert (coming["id"], coming["filename"], coming["version"]) == (prices["id"], "prices.txt", 2)
+    assert [each["filename"] for each in await desk.ended(coming)] == ["new prices.txt"]
     two = form(("a.txt", FIRST), ("b.txt", SECOND))
     problem = await desk.call("PUT", f"/{prices['id']}/content", 413, data=two)
     assert problem["detail"] == "At most 1 file a request: nothing of this one was taken."

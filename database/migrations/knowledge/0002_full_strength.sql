@@ -27,6 +27,11 @@ ALTER TABLE versions ADD COLUMN live_at INTEGER;
 ALTER TABLE versions ADD COLUMN chunks_count INTEGER;
 ALTER TABLE versions ADD COLUMN error_message TEXT;
 ALTER TABLE versions ADD COLUMN origin INTEGER;
+-- the name that its document has once it is live; NULL: the one that the document has
+ALTER TABLE versions ADD COLUMN filename TEXT;
+-- as in documents, for the day when it answers again
+ALTER TABLE versions ADD COLUMN warning TEXT;
+ALTER TABLE versions ADD COLUMN chunks_dropped INTEGER NOT NULL DEFAULT 0;
 -- an embedder that is to take over and has embedded all of it, too
 ALTER TABLE versions ADD COLUMN embedded_too TEXT;
 -- an old version that is kept for a roll-back: its chunks have left both indexes
