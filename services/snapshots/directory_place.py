@@ -1,6 +1,7 @@
 """Snapshots in a folder: files of mode 600 in folders of mode 700, synced before they have their names."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -33,18 +34,29 @@ class DirectoryPlace:
 
     def list(self, folder: str) -> list[Stored]:
         """As Place.list. What is being written is left out."""
-        found = []
         try:
-            for path in (self.directory / folder).rglob("*"):
-                if path.is_file() and path.suffix != PART:
-                    state = path.stat()
-                    relative = path.relative_to(self.directory).as_posix()
-                    found.append(Stored(relative, state.st_size, int(state.st_mtime * 1000)))
-        except FileNotFoundError:
-            return found
+            return [
+                Stored(path.relative_to(self.directory).as_posix(), state.st_size, int(state.st_mtime * 1000))
+                for path, state in self._files(folder)
+                if path.suffix != PART
+            ]
         except OSError as error:
             raise self._told(error) from error
-        return found
+
+    def _files(self, folder: str) -> Iterator[tuple[Path, os.stat_result]]:
+        """Every file below a folder. Raises OSError: what cannot be listed is not empty, or all would be removed."""
+        top = self.directory / folder
+        try:
+            top.lstat()
+        except FileNotFoundError:
+            return
+        for parent, _, names in os.walk(top, onerror=_raise):
+            for name in names:
+                path = Path(parent, name)
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    state = path.stat()
+                    if stat.S_ISREG(state.st_mode):
+                        yield path, state
 
     def put(self, path: str, source: Path | bytes, stopped: Sign) -> None:
         """As Place.put."""
@@ -98,6 +110,10 @@ class DirectoryPlace:
             full = "no space" in str(said)
             return StoreError(f"{self.shown}: {'there is no space left' if full else error.strerror}.")
         return told(error, self.shown)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _write(file: BinaryIO, source: Path | bytes, stopped: Sign) -> None:

@@ -1,6 +1,7 @@
 """Every place for snapshots behaves alike: a folder, and an S3 bucket on a real server."""
 
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -85,6 +86,35 @@ def test_what_is_not_there_is_told_apart(place):
     """FileNotFoundError, not an empty file."""
     with pytest.raises(FileNotFoundError):
         read(place, Stored("content/ab/none", 10, 0))
+
+
+def test_what_is_no_folder_is_not_an_empty_one(tmp_path):
+    """A sentence for a link that leads nowhere but to itself, and for a file in the folder's place."""
+    place = open_place(str(tmp_path), StoreAccess())
+    (tmp_path / "content").symlink_to("content")
+    (tmp_path / "snapshots").write_text("a file")
+    for folder in ("content", "snapshots"):
+        with pytest.raises(StoreError):
+            place.list(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
+@pytest.mark.parametrize("closed", ["backups/content/aa", "backups/content", "backups", "."])
+def test_a_folder_that_may_not_be_listed_is_not_empty(closed):
+    """A sentence, never a list with less in it: what no listed snapshot needs would be removed."""
+    with tempfile.TemporaryDirectory() as name:
+        place = open_place(f"{name}/backups", StoreAccess())
+        place.put("content/aa/one", b"one", never)
+        place.put("content/bb/two", b"two", never)
+        for folder in (Path(name), *(path for path in Path(name).rglob("*") if path.is_dir())):
+            folder.chmod(0o755)
+        (Path(name) / closed).chmod(0o700)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(StoreError):
+                place.list("content")
+        finally:
+            os.seteuid(0)
 
 
 @pytest.mark.parametrize("address", ["ftp://host/x", "s3://", "s3://user:word@bucket/x", "s3://bucket/x?key=1"])

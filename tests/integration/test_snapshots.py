@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import json
 import shutil
-import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,67 +16,22 @@ import pytest
 from bot.data_directory import DataDirectoryError, owned_directory
 from database.copying import UnsoundDatabaseError
 from database.records import new_id
-from services.object_stores import StoreAccess, StoreError
+from services.object_stores import StoreError
 from services.snapshots.backups import NoIndex
 from services.snapshots.inventory import ORPHAN_MS, prune, take_inventory
-from services.snapshots.making import Order, SnapshotMaker
+from services.snapshots.making import Order
 from services.snapshots.manifest import Manifest, content_path, manifest_path
-from services.snapshots.places import Place, StoppedError, open_place
-from services.snapshots.restoring import Restored, UnusableSnapshotError, fetch, find_snapshot, restore, split_address
+from services.snapshots.places import StoppedError
+from services.snapshots.restoring import UnusableSnapshotError, fetch, split_address
 from services.snapshots.staging import STAGE
 from services.snapshots.swapping import JOURNAL, begin_swap, finish_swap
 from services.snapshots.swapping import STAGE as SWAP_STAGE
 from services.snapshots.work import Progress
-from tests.fakes.fake_clock import FakeClock
-from tests.fakes.small_data import SmallData, small_data
+from tests.fakes.small_data import small_data
+from tests.fakes.snapshot_desk import bring_back, opened, rows
 from vectorstore.index_files import IndexFiles
 
 pytestmark = pytest.mark.blocking_allowed  # the tests themselves look into folders
-
-
-@dataclass
-class Desk:
-    """A data directory, a place for snapshots, and hands for both."""
-
-    data: SmallData
-    place: Place
-    folder: Path
-    maker: SnapshotMaker
-    clock: FakeClock
-    progress: Progress
-
-    async def back_up(self, *, with_index: bool = False) -> Manifest:
-        await self.clock.advance(1)
-        self.progress = Progress()
-        order = Order.new(self.clock.now(), with_index=with_index)
-        made = await self.maker.make(order, self.place, self.progress)
-        assert made.complete
-        return find_snapshot(self.place, made.id)
-
-    def stored(self, part: str) -> list[Path]:
-        return [path for path in (self.folder / part).rglob("*") if path.is_file()]
-
-
-@asynccontextmanager
-async def opened(folder: Path, clock: FakeClock, *, keep: int | None = None) -> AsyncIterator[Desk]:
-    with ThreadPoolExecutor(2) as threads:
-        async with small_data(folder / "data", clock) as data:
-            maker = SnapshotMaker(data.directory, NoIndex(), "1.2.3", clock, threads, keep)
-            place = open_place(str(folder / "backups"), StoreAccess())
-            yield Desk(data, place, folder / "backups", maker, clock, Progress())
-
-
-def bring_back(place: Place, directory: Path, wanted: str = "latest") -> Restored:
-    directory.mkdir(exist_ok=True)
-    return restore(directory, place, wanted, Progress())
-
-
-def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 async def test_what_was_backed_up_comes_back(tmp_path, clock):
