@@ -9,7 +9,7 @@ from bot.settings import Settings
 from database.clock import Clock
 from database.engine import Database
 from database.records import Document
-from services.answer_pairs import AnswerPairs
+from services.answer_pairs import AnswerNotTakenError, AnswerPairs
 from services.answer_thresholds import BusinessThresholds
 from services.gap_sweep import GapOptions, GapSweep
 from services.gaps import Gaps
@@ -34,10 +34,10 @@ class PairedAnswers:
         self._pairs = pairs
 
     async def add(self, business_id: str, question: str, answer: str) -> Document:
-        """The pair's document."""
-        pair = await self._pairs.add(business_id, question, answer)
+        """The pair's document; a question that there is keeps its tags. Raises AnswerNotTakenError."""
+        pair = await self._pairs.add(business_id, question, answer, None)
         if pair.document is None:
-            raise LookupError("the answer was deleted while it was made")
+            raise AnswerNotTakenError("The answer was deleted while it was made.")
         return pair.document
 
 

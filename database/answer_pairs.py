@@ -25,12 +25,12 @@ class StoredPair:
 
 @dataclass(frozen=True, slots=True)
 class PairContent:
-    """What an owner says. `key` is the question without what makes no difference."""
+    """What an owner says. `key` is the question without what makes no difference; no tags: those that it has stay."""
 
     question: str
     key: str
     answer: str
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = ()
 
 
 _PAIR = (
@@ -57,9 +57,10 @@ async def write_pair(transaction: Transaction, business_id: str, content: PairCo
         "(document_id, business_id, question, question_key, answer, tags, pending, created_at, updated_at) "
         "VALUES (:id, :business, :question, :key, :answer, :tags, 1, :now, :now) "
         "ON CONFLICT (business_id, question_key) DO UPDATE SET question = excluded.question, "
-        "answer = excluded.answer, tags = excluded.tags, pending = 1, updated_at = excluded.updated_at "
+        "answer = excluded.answer, tags = CASE WHEN :keep_tags THEN tags ELSE excluded.tags END, pending = 1, "
+        "updated_at = excluded.updated_at "
         "RETURNING document_id, business_id, question, question_key, answer, tags, pending, created_at, updated_at",
-        {"id": new_id(), "business": business_id, "now": now, **_columns(content)},
+        {"id": new_id(), "business": business_id, "now": now, "keep_tags": content.tags is None, **_columns(content)},
     )
     if row is None:
         raise LookupError("the pair was written a moment ago")
@@ -72,14 +73,9 @@ def change_pair(business_id: str, document_id: str, content: PairContent, now: i
     async def unit(transaction: Transaction) -> StoredPair | str | None:
         if await _one(transaction, business_id, document_id) is None:
             return None
-        await _let_go(transaction, business_id, content.key)
-        taken = await transaction.one(
-            "SELECT document_id FROM answers WHERE business_id = :business AND question_key = :key "
-            "AND document_id <> :id",
-            {"business": business_id, "key": content.key, "id": document_id},
-        )
-        if taken:
-            return str(taken["document_id"])
+        taken = await pair_with(transaction, business_id, content.key)
+        if taken not in {None, document_id}:
+            return taken
         await transaction.run(
             "UPDATE answers SET question = :question, question_key = :key, answer = :answer, tags = :tags, "
             "pending = 1, updated_at = :now WHERE document_id = :id",
@@ -117,14 +113,18 @@ def pairs_page(business_id: str, limit: int, after: tuple[int, str] | None = Non
     return unit
 
 
-def pending_pairs(before: int, limit: int) -> Unit[list[StoredPair]]:
-    """Pairs of all businesses that their documents do not have yet, written before this moment."""
+def pending_pairs(before: int, limit: int, after: tuple[int, str]) -> Unit[list[StoredPair]]:
+    """Pairs of all businesses that their documents do not have yet, written before this moment, in this order.
+
+    `after` is updated_at and id of the last one of the page before.
+    """
 
     async def unit(transaction: Transaction) -> list[StoredPair]:
         rows = await transaction.all(
             "SELECT document_id, business_id, question, question_key, answer, tags, pending, created_at, updated_at "
-            "FROM answers WHERE pending = 1 AND updated_at < :before ORDER BY updated_at LIMIT :limit",
-            {"before": before, "limit": limit},
+            "FROM answers WHERE pending = 1 AND updated_at < :before "
+            "AND (updated_at, document_id) > (:updated_at, :id) ORDER BY updated_at, document_id LIMIT :limit",
+            {"before": before, "limit": limit, "updated_at": after[0], "id": after[1]},
         )
         return [_pair(row) for row in rows]
 
@@ -161,6 +161,16 @@ def remove_pair(business_id: str, document_id: str) -> Unit[bool]:
     return unit
 
 
+async def pair_with(transaction: Transaction, business_id: str, key: str) -> str | None:
+    """The id of the pair that answers this question, or None; a part of a larger unit."""
+    await _let_go(transaction, business_id, key)
+    row = await transaction.one(
+        "SELECT document_id FROM answers WHERE business_id = :business AND question_key = :key",
+        {"business": business_id, "key": key},
+    )
+    return str(row["document_id"]) if row else None
+
+
 async def _let_go(transaction: Transaction, business_id: str, key: str) -> None:
     """A pair whose document was deleted is in nobody's way."""
     await transaction.run(
@@ -180,7 +190,7 @@ def _columns(content: PairContent) -> dict[str, str]:
         "question": content.question,
         "key": content.key,
         "answer": content.answer,
-        "tags": json.dumps(content.tags, ensure_ascii=False),
+        "tags": json.dumps(content.tags or (), ensure_ascii=False),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from database.answer_pairs import PairContent, StoredPair, write_pair
+from database.answer_pairs import PairContent, StoredPair, pair_with, write_pair
 from database.records import new_id
 from database.transaction import Row, Transaction, Unit
 
@@ -88,13 +88,15 @@ def proposed_answer(business_id: str, proposal_id: str) -> Unit[ProposedAnswer |
     return unit
 
 
-def take_proposal(business_id: str, proposal_id: str, content: PairContent, now: int) -> Unit[StoredPair | None]:
-    """A proposal becomes a pair; None when it is not open any more."""
+def take_proposal(business_id: str, proposal_id: str, content: PairContent, now: int) -> Unit[StoredPair | str | None]:
+    """A proposal becomes a pair; None when it is not open any more, a pair's id when that answers the question."""
 
-    async def unit(transaction: Transaction) -> StoredPair | None:
+    async def unit(transaction: Transaction) -> StoredPair | str | None:
         found = await _one(transaction, business_id, proposal_id)
         if found is None or found.state != "open":
             return None
+        if taken := await pair_with(transaction, business_id, content.key):
+            return taken
         pair = await write_pair(transaction, business_id, content, now)
         await transaction.run(
             "UPDATE proposed_answers SET state = 'taken', document_id = :document WHERE id = :id",

@@ -31,12 +31,18 @@ LONGEST_ANSWER = 10_000
 _LONGEST_NAME = 100
 _PENDING_AT_ONCE = 50
 _PENDING_AFTER_MS = 60_000
+_FIRST = (-1, "")
+_KEPT = "The answer is kept, and becomes knowledge as soon as there is room."
 # What would make another heading of a line of the answer (CommonMark 4.2, 4.3).
 _HEADING_LINE = re.compile(r"^( {0,3})(#{1,6}(?=\s|$)|=+(?=\s*$)|-+(?=\s*$))", re.MULTILINE)
 
 
 class QuestionTakenError(Exception):
     """Another pair answers this question already; `str(error)` is a sentence for the owner."""
+
+
+class AnswerNotTakenError(Exception):
+    """There is no room for the answer now; `str(error)` is a sentence for the owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +65,28 @@ class AnswerPairs:
         self._database = database
         self._documents = documents
         self._clock = clock
+        self._swept = _FIRST
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def add(self, business_id: str, question: str, answer: str, tags: Sequence[str] = ()) -> AnswerPair:
-        """A pair, or another answer to a question that there is; searched as soon as its document is ready."""
+    async def add(self, business_id: str, question: str, answer: str, tags: Sequence[str] | None = ()) -> AnswerPair:
+        """A pair, or another answer to a question that there is; searched as soon as its document is ready.
+
+        Without `tags` (None) a question that there is keeps its own. Raises AnswerNotTakenError.
+        """
         content = pair_content(question, answer, tags)
-        return await self._made(await self._database.write(put_pair(business_id, content, self._clock.now())))
+        return await self.finish(await self._database.write(put_pair(business_id, content, self._clock.now())))
 
     async def change(
         self, business_id: str, pair_id: str, question: str, answer: str, tags: Sequence[str] = ()
     ) -> AnswerPair | None:
-        """The pair with another content; None when there is none. Raises QuestionTakenError."""
+        """The pair with another content; None when there is none.
+
+        Raises QuestionTakenError, AnswerNotTakenError.
+        """
         content = pair_content(question, answer, tags)
         changed = await self._database.write(change_pair(business_id, pair_id, content, self._clock.now()))
         if isinstance(changed, str):
-            raise QuestionTakenError(f"Another answer to this question is there: {changed}.")
+            raise QuestionTakenError(taken_by(changed))
         return None if changed is None else await self._made(changed)
 
     async def get(self, business_id: str, pair_id: str) -> AnswerPair | None:
@@ -87,52 +100,77 @@ class AnswerPairs:
 
     async def remove(self, business_id: str, pair_id: str) -> bool:
         """Forget a pair, at once for every search. False when there is none."""
-        if not await self._database.write(remove_pair(business_id, pair_id)):
-            return False
-        await self._documents.delete(business_id, pair_id)
-        return True
+        async with self._turn(pair_id):
+            if await self._database.read(pair_of(business_id, pair_id)) is None:
+                return False
+            # the document first: cut off before the end, the pair is gone with it (database/answer_pairs.py)
+            await self._documents.delete(business_id, pair_id)
+            await self._database.write(remove_pair(business_id, pair_id))
+            return True
 
     async def finish(self, pair: StoredPair) -> AnswerPair:
-        """A pair that another unit wrote, with its document."""
-        return await self._made(pair)
+        """A pair that another unit wrote, with its document. Raises AnswerNotTakenError."""
+        return await self._made(pair) or _answer_pair(pair, None)
 
     async def sweep(self) -> int:
         """Make the documents that a crash kept from being made; how many there were."""
         before = self._clock.now() - _PENDING_AFTER_MS
-        pending = await self._database.read(pending_pairs(before, _PENDING_AT_ONCE))
+        pending = await self._database.read(pending_pairs(before, _PENDING_AT_ONCE, self._swept))
+        # round and round: those that there is no room for keep no others waiting
+        full = len(pending) == _PENDING_AT_ONCE
+        self._swept = (pending[-1].updated_at, pending[-1].document_id) if full else _FIRST
         for pair in pending:
             try:
                 await self._made(pair)
+            except AnswerNotTakenError:
+                logger.info("there is no room yet for the document of answer %s", pair.document_id)
             except Exception as error:  # noqa: BLE001 - the others are to be made all the same
                 logger.warning("the document of answer %s could not be made: %r", pair.document_id, error)
         return len(pending)
 
-    async def _made(self, pair: StoredPair) -> AnswerPair:
-        """One at a time a pair, and always what is stored by then: the last change is the one that stays."""
-        async with self._turns.setdefault(pair.document_id, asyncio.Lock()):
-            newest = await self._database.read(pair_of(pair.business_id, pair.document_id))
-            return _answer_pair(pair, None) if newest is None else await self._written(newest)
+    def _turn(self, pair_id: str) -> asyncio.Lock:
+        """What changes a pair's document does so one after another."""
+        return self._turns.setdefault(pair_id, asyncio.Lock())
 
-    async def _written(self, pair: StoredPair) -> AnswerPair:
+    async def _made(self, pair: StoredPair) -> AnswerPair | None:
+        """Always what is stored by then: the last change is the one that stays. None when it was removed meanwhile."""
+        async with self._turn(pair.document_id):
+            newest = await self._database.read(pair_of(pair.business_id, pair.document_id))
+            return None if newest is None else await self._written(newest)
+
+    async def _written(self, pair: StoredPair) -> AnswerPair | None:
         name, content = _filename(pair.question), _markdown(pair).encode("utf-8", "replace")
         document = await self._documents.replace(pair.business_id, pair.document_id, whole(content), filename=name)
         if document is None:
             document = await self._documents.accept(
                 *(pair.business_id, name, whole(content)), document_id=pair.document_id, source="answer", tags=pair.tags
             )
+            if await self._documents.get(pair.business_id, pair.document_id) is None:
+                await self._refuse(pair, document)
+                return None
         elif document.tags != tuple(sorted(pair.tags)):
             document = await self._documents.set_tags(pair.business_id, pair.document_id, pair.tags) or document
         await self._database.write(settle_pair(pair))
         return _answer_pair(pair, document)
 
+    async def _refuse(self, pair: StoredPair, document: Document) -> None:
+        """Says why there is no document; nothing when its owner deleted it meanwhile, and the pair with it."""
+        if await self._database.read(pair_of(pair.business_id, pair.document_id)) is not None:
+            raise AnswerNotTakenError(f"{document.error_message or 'The answer could not be stored.'} {_KEPT}")
+
     async def _shown(self, pair: StoredPair) -> AnswerPair:
         return _answer_pair(pair, await self._documents.get(pair.business_id, pair.document_id))
 
 
-def pair_content(question: str, answer: str, tags: Sequence[str] = ()) -> PairContent:
+def taken_by(pair_id: str) -> str:
+    """The sentence for a question that another pair answers."""
+    return f"Another answer to this question is there: {pair_id}."
+
+
+def pair_content(question: str, answer: str, tags: Sequence[str] | None = ()) -> PairContent:
     """As it is stored: the question on one line, the answer without outer blanks."""
     line = " ".join(question.split())
-    return PairContent(line, question_key(line), answer.strip(), tuple(tags))
+    return PairContent(line, question_key(line), answer.strip(), None if tags is None else tuple(tags))
 
 
 def question_key(question: str) -> str:

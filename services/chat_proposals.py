@@ -18,7 +18,7 @@ from database.proposed_answers import (
     refuse_proposal,
     take_proposal,
 )
-from services.answer_pairs import AnswerPair, AnswerPairs, pair_content
+from services.answer_pairs import AnswerPair, AnswerPairs, QuestionTakenError, pair_content, taken_by
 from services.chat_export import chat_messages, chat_text
 from services.chat_pairs import ChatPair, chat_pairs
 from services.document_files import safe_filename
@@ -83,7 +83,7 @@ class ChatProposals:
     ) -> AnswerPair | None:
         """Make it a pair, in other words where some are given. None when there is none.
 
-        Raises ProposalSettledError.
+        Raises ProposalSettledError, QuestionTakenError, AnswerNotTakenError.
         """
         found = await self._database.read(proposed_answer(business_id, proposal_id))
         if found is None:
@@ -92,6 +92,8 @@ class ChatProposals:
         pair = await self._database.write(take_proposal(business_id, proposal_id, content, self._clock.now()))
         if pair is None:
             raise ProposalSettledError("This proposal was taken or refused already.")
+        if isinstance(pair, str):
+            raise QuestionTakenError(taken_by(pair))
         return await self._answers.finish(pair)
 
     async def refuse(self, business_id: str, proposal_id: str) -> bool:

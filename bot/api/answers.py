@@ -12,7 +12,7 @@ from bot.api.needs import API
 from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, Time, answered, rfc3339
-from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, AnswerPair, QuestionTakenError
+from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, AnswerNotTakenError, AnswerPair, QuestionTakenError
 from services.document_tags import MOST_TAGS, tidy_tag
 
 MOST_ANSWERS = 100
@@ -107,7 +107,10 @@ async def add_answers(request: web.Request) -> web.Response:
     business = await business_of(request)
     wanted = await read_body(request, AnswersRequest, largest=LARGEST_LIST)
     answers = request.app[API].sources.answers
-    made = [await answers.add(business.id, each.question, each.answer, each.tags) for each in wanted.pairs()]
+    try:
+        made = [await answers.add(business.id, each.question, each.answer, each.tags) for each in wanted.pairs()]
+    except AnswerNotTakenError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if wanted.answers is None:
         return answered(AnswerPairOut.of(made[0]), HTTPStatus.CREATED)
     return answered(AnswerPairsOut(answers=[AnswerPairOut.of(each) for each in made]), HTTPStatus.CREATED)
@@ -142,7 +145,7 @@ async def put_answer(request: web.Request) -> web.Response:
     answers = request.app[API].sources.answers
     try:
         changed = await answers.change(business.id, pair_id, wanted.question, wanted.answer, wanted.tags)
-    except QuestionTakenError as error:
+    except (QuestionTakenError, AnswerNotTakenError) as error:
         raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if changed is None:
         raise not_found("answer")

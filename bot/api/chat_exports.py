@@ -17,6 +17,7 @@ from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import Time, answered, rfc3339
 from bot.api.uploads import FORM
 from database.proposed_answers import ProposedAnswer
+from services.answer_pairs import AnswerNotTakenError, QuestionTakenError
 from services.chat_export import NotAChatError
 from services.chat_pairs import UnclearBusinessError
 from services.chat_proposals import ProposalSettledError
@@ -121,7 +122,7 @@ async def accept_proposed_answer(request: web.Request) -> web.Response:
     chats = request.app[API].sources.chats
     try:
         pair = await chats.accept(business.id, proposal_id, wanted.question, wanted.answer)
-    except ProposalSettledError as error:
+    except (ProposalSettledError, QuestionTakenError, AnswerNotTakenError) as error:
         raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if pair is None:
         raise not_found("proposed answer")

@@ -14,7 +14,7 @@ from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, Time, answered, rfc3339
 from database.gaps import GapPlace, GapState
-from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION
+from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, AnswerNotTakenError
 from services.gaps import Gap, GapSettledError
 
 
@@ -95,7 +95,7 @@ async def get_gap(request: web.Request) -> web.Response:
 
 
 async def answer_gap(request: web.Request) -> web.Response:
-    """Turn a gap and its answer into knowledge: 202, 409 when it is answered already."""
+    """Turn a gap and its answer into knowledge: 202, 409 when it is answered already or there is no room."""
     business = await business_of(request)
     gap_id = id_of(request, "gap")
     wanted = await read_body(request, GapAnswerRequest)
@@ -104,6 +104,8 @@ async def answer_gap(request: web.Request) -> web.Response:
         done = await request.app[API].gaps.answer(business.id, gap_id, wanted.answer, wanted.question, actor)
     except GapSettledError:
         raise _settled() from None
+    except AnswerNotTakenError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if done is None:
         raise not_found("gap")
     gap, document = done

@@ -1,9 +1,13 @@
 """Questions with their answers through the API, and the chats that propose them."""
 
+import asyncio
+
 import pytest
 
+from bot.knowledge_gaps import PairedAnswers
 from database.answer_pairs import PairContent, put_pair
-from services.answer_pairs import question_key
+from services.answer_pairs import AnswerNotTakenError, AnswerPairs, question_key
+from services.ingestion import IngestionOptions
 from tests.fakes.document_desk import document_desk
 from tests.fakes.document_desk import form as files_form
 
@@ -229,3 +233,75 @@ async def test_proposals_of_another_business_are_not_there(desk):
     assert await desk.sources.chats.accept("another-business", proposal["id"]) is None
     assert not await desk.sources.chats.refuse("another-business", proposal["id"])
     assert await desk.sources.answers.page("another-business", 10) == []
+
+
+async def test_deleting_that_is_cut_off_leaves_a_pair_that_can_be_deleted(desk):
+    """No answer goes on answering that nobody sees any more."""
+    pair = await call(desk, "POST", "/answers", 201, json={"question": "When do you open?", "answer": "At nine."})
+    await desk.ended(pair["document"])
+    answers = desk.sources.answers
+    with pytest.raises(asyncio.CancelledError):
+        await AnswerPairs(answers._database, _CutOff(), answers._clock).remove(desk.business.id, pair["id"])
+    assert (await call(desk, "GET", f"/answers/{pair['id']}"))["document"]["status"] == "ready"
+    await call(desk, "DELETE", f"/answers/{pair['id']}", 204)
+    await desk.call("GET", f"/{pair['id']}", 404)
+
+
+async def test_a_change_and_a_deletion_at_once_end_one_way_or_the_other(desk):
+    """The pair is gone with its document, whoever was first."""
+    answers, business = desk.sources.answers, desk.business.id
+    for number in range(8):
+        pair = await answers.add(business, f"What is number {number}?", "It is so.")
+        changing = asyncio.create_task(answers.change(business, pair.id, pair.question, "It is otherwise."))
+        for _ in range(number * 3):
+            await asyncio.sleep(0)
+        await asyncio.gather(changing, answers.remove(business, pair.id))
+        assert await answers.get(business, pair.id) is None
+        assert await desk.ingestion.get(business, pair.id) is None
+
+
+async def test_an_answer_that_there_is_no_room_for_is_kept_and_told(chat, knowledge, clock, metrics, tmp_path):
+    """409 with the reason, also to who answers a gap; it becomes knowledge when there is room."""
+    options = IngestionOptions(max_documents=1)
+    async with document_desk(chat, knowledge, clock, metrics, tmp_path / "files", options=options) as desk:
+        first = await call(desk, "POST", "/answers", 201, json={"question": "When?", "answer": "At nine."})
+        second = {"question": "Where?", "answer": "Behind the church."}
+        assert "The answer is kept" in (await call(desk, "POST", "/answers", 409, json=second))["detail"]
+        with pytest.raises(AnswerNotTakenError):
+            await PairedAnswers(desk.sources.answers).add(desk.business.id, "Who?", "All of us.")
+        await call(desk, "DELETE", f"/answers/{first['id']}", 204)
+        await clock.advance(61)
+        assert await desk.sources.answers.sweep() == 2
+        shown = (await call(desk, "GET", "/answers"))["answers"]
+        assert [each["document"] is not None for each in shown] == [True, False]
+        assert shown[0]["question"] == "Where?"
+
+
+async def test_a_proposal_does_not_overwrite_what_its_owner_wrote(desk):
+    """409 with the pair that answers the question already; the proposal stays open."""
+    await export(desk)
+    proposal = (await call(desk, "GET", "/proposed-answers"))["proposed_answers"][0]
+    own = await call(
+        *(desk, "POST", "/answers", 201), json={"question": proposal["question"], "answer": "From eight, since May."}
+    )
+    problem = await call(desk, "POST", f"/proposed-answers/{proposal['id']}/accept", 409)
+    assert own["id"] in problem["detail"]
+    assert (await call(desk, "GET", f"/answers/{own['id']}"))["answer"] == "From eight, since May."
+    assert (await call(desk, "GET", "/proposed-answers?state=open"))["proposed_answers"][0] == proposal
+
+
+async def test_the_answer_of_a_gap_keeps_the_tags_of_its_question(desk):
+    """Who asked it again did not ask for others."""
+    wanted = {"question": "When do you open?", "answer": "At nine.", "tags": ["hours"]}
+    pair = await call(desk, "POST", "/answers", 201, json=wanted)
+    await PairedAnswers(desk.sources.answers).add(desk.business.id, "when do you open", "At ten.")
+    (shown,) = (await call(desk, "GET", "/answers"))["answers"]
+    assert (shown["id"], shown["answer"], shown["tags"]) == (pair["id"], "At ten.", ["hours"])
+    assert shown["document"]["tags"] == ["hours"]
+
+
+class _CutOff:
+    """Documents of a process that ends when one is to be deleted."""
+
+    async def delete(self, business_id, document_id):
+        raise asyncio.CancelledError
