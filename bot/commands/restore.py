@@ -21,6 +21,7 @@ from services.snapshots.backups import why
 from services.snapshots.inventory import take_inventory
 from services.snapshots.places import Place, open_place
 from services.snapshots.restoring import LATEST, UnusableSnapshotError, fetch, find_snapshot, restore, split_address
+from services.snapshots.swapping import UnfinishedSwapError
 from services.snapshots.work import Progress, megabytes
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Wanted:
 
 
 async def restore_data(settings: Settings, clock: Clock, wanted: Wanted, *, as_json: bool) -> Exit:
-    """Do what was asked for. Raises CommandError, OwnedError, with the data as they were."""
+    """Do what was asked for. Raises CommandError, OwnedError: the text says so unless the data are as they were."""
     try:
         address, snapshot = split_address(wanted.snapshot or LATEST, wanted.place or settings.concierge_backup_to)
         place = await asyncio.to_thread(open_place, address, settings.store_access)
@@ -52,8 +53,8 @@ async def restore_data(settings: Settings, clock: Clock, wanted: Wanted, *, as_j
         if wanted.checked:
             return await _check(place, snapshot, as_json=as_json)
         return await _restore(settings, place, snapshot, clock, as_json=as_json)
-    except (StoreError, UnusableSnapshotError, sqlite3.Error, OSError) as error:
-        text = str(error) if isinstance(error, UnusableSnapshotError) else why(error)
+    except (StoreError, UnusableSnapshotError, UnfinishedSwapError, sqlite3.Error, OSError) as error:
+        text = str(error) if isinstance(error, UnusableSnapshotError | UnfinishedSwapError) else why(error)
         raise CommandError(text) from error
 
 

@@ -78,8 +78,8 @@ def find_snapshot(place: Place, wanted: str) -> Manifest:
 def restore(directory: Path, place: Place, wanted: str, progress: Progress) -> Restored:
     """Put a snapshot in the place of all data. The caller owns the directory, and nothing of it is open.
 
-    Raises UnusableSnapshotError or StoreError with the data as they were; OSError for a disk that does not let them
-    be swapped, which the next owner of the directory goes on with.
+    Raises UnusableSnapshotError or StoreError with the data as they were; UnfinishedSwapError for a disk that
+    does not let them be swapped, which the next owner of the directory goes on with.
     """
     finish_swap(directory)
     manifest = find_snapshot(place, wanted)

@@ -1,7 +1,6 @@
 """Snapshots of a data directory that is written meanwhile, and what comes back of them."""
 
 import asyncio
-import contextlib
 import json
 import shutil
 import stat
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.data_directory import DataDirectoryError, owned_directory
 from database.copying import UnsoundDatabaseError
 from database.records import new_id
 from services.object_stores import StoreError
@@ -22,10 +20,8 @@ from services.snapshots.inventory import ORPHAN_MS, prune, take_inventory
 from services.snapshots.making import Order
 from services.snapshots.manifest import Manifest, content_path, manifest_path
 from services.snapshots.places import StoppedError
-from services.snapshots.restoring import UnusableSnapshotError, fetch, split_address
+from services.snapshots.restoring import UnusableSnapshotError, split_address
 from services.snapshots.staging import STAGE
-from services.snapshots.swapping import JOURNAL, begin_swap, finish_swap
-from services.snapshots.swapping import STAGE as SWAP_STAGE
 from services.snapshots.work import Progress
 from tests.fakes.small_data import small_data
 from tests.fakes.snapshot_desk import bring_back, opened, rows
@@ -215,107 +211,6 @@ async def test_a_snapshot_that_is_not_whole_is_refused_before_anything_is_touche
         bring_back(desk.place, desk.data.directory, manifest.id)
     assert {path: path.read_bytes() for path in desk.data.directory.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir() if "before-restore" in path.name] == []
-
-
-async def test_the_former_data_are_kept_aside(tmp_path, clock):
-    """A restore moves them, whole, to a folder beside, and says where."""
-    async with opened(tmp_path, clock) as desk:
-        first = await desk.data.upload(b"first")
-        await desk.back_up()
-        later = await desk.data.upload(b"later")
-        (desk.data.directory / "lexical.db").write_text("derived")
-    done = bring_back(desk.place, desk.data.directory)
-    assert done.aside is not None
-    assert done.aside == tmp_path / f"data.before-restore-{done.manifest.id}"
-    assert {path.name for path in (done.aside / "uploads").iterdir()} == {first, later}
-    assert {path.name for path in done.aside.iterdir()} == {"concierge.db", "knowledge.db", "uploads", "lexical.db"}
-    assert {path.name for path in desk.data.directory.iterdir()} == {"concierge.db", "knowledge.db", "uploads"}
-    assert [path.name for path in (desk.data.directory / "uploads").iterdir()] == [first]
-    assert rows(done.aside / "knowledge.db", "SELECT count(*) FROM documents") == [(2,)]
-
-
-async def test_a_directory_that_nothing_can_be_moved_out_of_keeps_them_inside(tmp_path, clock):
-    """A container's volume: the folder aside is in the directory itself, and survives a second restore."""
-    (tmp_path / "volume").mkdir()
-    async with opened(tmp_path / "volume", clock) as desk:
-        await desk.data.upload(b"first")
-        await desk.back_up()
-    blocker = tmp_path / "volume" / f"data.before-restore-{next(iter(take_inventory(desk.place).manifests))}"
-    blocker.write_text("in the way")
-    done = bring_back(desk.place, desk.data.directory)
-    assert done.aside is not None
-    assert done.aside.parent == desk.data.directory
-    assert (done.aside / "knowledge.db").exists()
-    assert (desk.data.directory / "knowledge.db").exists()
-
-
-class CutOffError(Exception):
-    """The instant at which a process is killed."""
-
-
-class Renames:
-    """Renames, until it is killed before the one with this number."""
-
-    def __init__(self, killed_before: int) -> None:
-        self.left = killed_before
-
-    def __call__(self, source: Path, target: Path) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise CutOffError
-        source.rename(target)
-
-
-async def test_a_crash_at_any_rename_is_made_good_by_the_next_owner(tmp_path, clock):
-    """Killed before any of the renames: until the journal is there the old data are whole, afterwards the new ones."""
-    async with opened(tmp_path, clock) as desk:
-        first = await desk.data.upload(b"first")
-        manifest = await desk.back_up()
-        later = await desk.data.upload(b"later")
-        (desk.data.directory / "lexical.db").write_text("derived")
-    outcomes = set()
-    for instant in range(12):
-        directory = tmp_path / f"crash{instant}" / "data"
-        shutil.copytree(desk.data.directory, directory)
-        (directory / SWAP_STAGE).mkdir()
-        fetch(desk.place, manifest, directory / SWAP_STAGE, Progress())
-        renames = Renames(instant)
-        with contextlib.suppress(CutOffError):
-            begin_swap(directory, "now", renames)
-        finish_swap(directory)
-        uploads = {path.name for path in (directory / "uploads").iterdir()}
-        count = rows(directory / "knowledge.db", "SELECT count(*) FROM documents")[0][0]
-        assert (uploads, count) == (({first, later}, 2) if instant == 0 else ({first}, 1))
-        assert not (directory / JOURNAL).exists()
-        assert (directory / SWAP_STAGE).exists() == (instant == 0)
-        if instant:
-            aside = directory.with_name("data.before-restore-now")
-            assert {path.name for path in (aside / "uploads").iterdir()} == {first, later}
-            assert rows(aside / "knowledge.db", "SELECT count(*) FROM documents") == [(2,)]
-        outcomes.add(renames.left < 0)
-    assert outcomes == {True, False}
-
-
-async def test_a_restore_that_was_cut_off_is_finished_by_whoever_owns_the_directory(tmp_path, clock, caplog):
-    """The next start goes on by itself, and says where the former data are; a damaged journal refuses the start."""
-    async with opened(tmp_path, clock) as desk:
-        manifest = await desk.back_up()
-        await desk.data.upload(b"later")
-    directory = desk.data.directory
-    (directory / SWAP_STAGE).mkdir()
-    fetch(desk.place, manifest, directory / SWAP_STAGE, Progress())
-    with pytest.raises(CutOffError):
-        begin_swap(directory, "now", Renames(3))
-    async with owned_directory(directory, clock=clock, wait_seconds=0):
-        assert rows(directory / "knowledge.db", "SELECT count(*) FROM documents") == [(0,)]
-    assert "before-restore-now" in caplog.text
-    (directory / STAGE).mkdir()
-    async with owned_directory(directory, clock=clock, wait_seconds=0):
-        assert not (directory / STAGE).exists()
-    (directory / JOURNAL).write_text("{")
-    with pytest.raises(DataDirectoryError, match=r"restore\.json cannot be read"):
-        async with owned_directory(directory, clock=clock, wait_seconds=0):
-            pass
 
 
 async def test_old_snapshots_go_and_take_with_them_what_only_they_needed(tmp_path, clock):
