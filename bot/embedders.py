@@ -54,7 +54,7 @@ class Embedders:
 
     def _minilm(self) -> MiniLMEmbedder:
         files = MiniLMFiles(self._settings.concierge_minilm_dir, self._settings.concierge_minilm_download)
-        embedder = MiniLMEmbedder(files)
+        embedder = MiniLMEmbedder(files, self._clock)
         self._stack.callback(embedder.close)
         return embedder
 

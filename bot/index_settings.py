@@ -22,6 +22,9 @@ class IndexSettings(BaseSettings):
     # what is embedded and indexed again in the background takes at most this part of the time
     concierge_reindex_share: float = Field(default=0.5, ge=0.05, le=1.0, allow_inf_nan=False)
 
+    # how long a search waits for its embedding and the vector store before the words answer alone
+    concierge_vector_seconds: float = Field(default=1.0, gt=0, le=60, allow_inf_nan=False)
+
     # what "/rerank" is put behind; empty: nobody is asked
     concierge_reranker_url: str = ""
     concierge_reranker_model: str = ""

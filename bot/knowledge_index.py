@@ -31,6 +31,8 @@ from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 CHROMA = "chroma"
 INSTALLATION_CHARACTERS = 12
+EMBEDDER_SILENCES = 3
+EMBEDDER_PAUSE_SECONDS = 5.0
 RERANKER_FAILURES = 3
 RERANKER_PAUSE_SECONDS = 30.0
 
@@ -77,7 +79,11 @@ async def open_index(
         Reindexing.running(ReindexParts(database, words, vectors, healer, serving, clock, share))
     )
     questions = RememberingEmbedder(serving, metrics, entries=settings.concierge_embedding_cache_entries)
-    options = SearchOptions(reranker=await _reranker(stack, settings, clock))
+    options = SearchOptions(
+        vector_seconds=settings.concierge_vector_seconds,
+        reranker=await _reranker(stack, settings, clock),
+        breaker=CircuitBreaker(clock, failures=EMBEDDER_SILENCES, seconds=EMBEDDER_PAUSE_SECONDS),
+    )
     index = KnowledgeIndex(database, words, vectors, questions, healer, metrics, options)
     _load_ahead(stack, serving)
     return RunningIndex(vectors, serving, index, switch, reindexing, _check(index, switch, reindexing))

@@ -24,7 +24,7 @@ from vectorstore.embedders import Embedder
 from vectorstore.found_passages import FoundPassages
 from vectorstore.frames import Vectors
 from vectorstore.index_healer import IndexHealer
-from vectorstore.reranker import Reranker
+from vectorstore.reranker import Breaker, Reranker
 from vectorstore.score_fusion import vector_weight
 from vectorstore.search_legs import Found, SearchLegs
 
@@ -44,13 +44,14 @@ class IndexState:
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """`vector_seconds` is how long a search waits for the vector leg before the words answer alone.
+    """`vector_seconds` is how long a search waits for its embedding and the store before the words answer alone.
 
-    `reranker` has the last word on the order, where there is one.
+    `reranker` has the last word on the order, where there is one. `breaker` leaves a silent embedder alone.
     """
 
     vector_seconds: float = 1.0
     reranker: Reranker | None = None
+    breaker: Breaker | None = None
 
 
 class KnowledgeIndex:
@@ -73,7 +74,7 @@ class KnowledgeIndex:
         self._healer = healer
         self._metrics = metrics
         options = options or SearchOptions()
-        self._legs = SearchLegs(words, vectors, embedder, healer, metrics, options.vector_seconds)
+        self._legs = SearchLegs(words, vectors, embedder, healer, metrics, options.vector_seconds, options.breaker)
         self._candidates = CandidateSearch(knowledge, words, self._legs)
         self._passages = FoundPassages(knowledge, self._candidates, options.reranker)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from database.clock import Clock
 from vectorstore.embedders import EmbeddingError
 from vectorstore.embedding_threads import EmbeddingThreads
 from vectorstore.frames import Vectors
@@ -18,16 +19,23 @@ DIMENSION = 384
 # as Chroma cuts it, after sentence-transformers' own settings of the model
 MOST_TOKENS = 256
 SLICE_TEXTS = 8
+FAILURE_SECONDS = 60.0
 
 
 class MiniLMEmbedder:
-    """Loaded at the first use, in a thread; ONNX Runtime lets go of the interpreter lock while it counts."""
+    """Loaded at the first use, in a thread; ONNX Runtime lets go of the interpreter lock while it counts.
+
+    When that fails, it is not tried again for a minute: a load from elsewhere may take long to fail.
+    """
 
     name = "minilm-l6-v2-384"
     dimension = DIMENSION
 
-    def __init__(self, files: MiniLMFiles) -> None:
+    def __init__(self, files: MiniLMFiles, clock: Clock) -> None:
         self._files = files
+        self._clock = clock
+        self._failure = ""
+        self._failed_until = 0.0
         self._threads = EmbeddingThreads(self._load, _embed, dimension=DIMENSION, slice_texts=SLICE_TEXTS)
 
     @property
@@ -51,6 +59,15 @@ class MiniLMEmbedder:
         self._threads.close()
 
     def _load(self) -> "_Model":
+        if self._failure and self._clock.monotonic() < self._failed_until:
+            raise EmbeddingError(self._failure)
+        try:
+            return self._loaded()
+        except EmbeddingError as error:
+            self._failure, self._failed_until = str(error), self._clock.monotonic() + FAILURE_SECONDS
+            raise
+
+    def _loaded(self) -> "_Model":
         folder = self._files.fetched()
         try:
             return _Model(str(folder / MODEL), str(folder / TOKENIZER))

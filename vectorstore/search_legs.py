@@ -12,6 +12,7 @@ from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreErr
 from vectorstore.embedders import Embedder, EmbeddingError
 from vectorstore.frames import Vectors
 from vectorstore.index_healer import IndexHealer
+from vectorstore.reranker import Breaker
 from vectorstore.score_fusion import fused
 
 logger = logging.getLogger(__name__)
@@ -23,10 +24,11 @@ WORDS_FETCH = 2
 
 @dataclass(frozen=True, slots=True)
 class QueryVector:
-    """A question's embedding, and who made it."""
+    """A question's embedding, and who made it. `seconds` are left for each look into the store."""
 
     embedder: str
     vector: Vectors
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class Found:
 
 
 class SearchLegs:
-    """Asks both legs. `vector_seconds` is how long the vectors may take before the words answer alone."""
+    """Asks both legs. `vector_seconds` is how long the vectors may take before the words answer alone.
+
+    `breaker` is the embedder's: one that is silent again and again is not waited for.
+    """
 
     def __init__(
         self,
@@ -73,12 +78,14 @@ class SearchLegs:
         healer: IndexHealer,
         metrics: Metrics,
         vector_seconds: float,
+        breaker: Breaker | None = None,
     ) -> None:
         self._words = words
         self._vectors = vectors
         self._embedder = embedder
         self._healer = healer
         self._seconds = vector_seconds
+        self._breaker = breaker
         self._heard_at = 0.0
         self._silences = 0
         self._vector_time = metrics.search_seconds.labels("vector")
@@ -88,14 +95,33 @@ class SearchLegs:
         """The query's embedding, or None where the vector leg is not to be asked."""
         if not self._healer.trusts_vectors:
             return None
-        embedder = self._embedder.name
+        embedder, began = self._embedder.name, time.perf_counter()
+        vectors = await self._embedded(query)
+        # Another embedder took over meanwhile: whose vector this is cannot be told.
+        if vectors is None or self._embedder.name != embedder:
+            return None
+        return QueryVector(embedder, vectors[0], max(self._seconds - (time.perf_counter() - began), 0.0))
+
+    async def _embedded(self, query: str) -> Vectors | None:
+        permit = None
+        if self._breaker is not None and (permit := self._breaker.admit()) is None:
+            return None
+        settle = permit.withdrawn if permit else None
         try:
-            vectors = await self._embedder.embed([query])
+            async with asyncio.timeout(self._seconds):
+                vectors = await self._embedder.embed([query])
+            settle = permit.succeeded if permit else None
+        except TimeoutError:
+            logger.info("searching without vectors: no embedding in %g s", self._seconds)
+            settle = permit.failed if permit else None
         except EmbeddingError as error:
             logger.info("searching without vectors: %s", error)
-            return None
-        # Another embedder took over meanwhile: whose vector this is cannot be told.
-        return QueryVector(embedder, vectors[0]) if self._embedder.name == embedder else None
+        else:
+            return vectors
+        finally:
+            if settle is not None:
+                settle()
+        return None
 
     async def ask(self, business_id: str, query: str, vector: QueryVector | None, fetch: int) -> Found:
         """The best `fetch` candidates of each leg, with the words' score of all of them."""
@@ -112,11 +138,12 @@ class SearchLegs:
             return None
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(asked.seconds):
                 found = await self._vectors.query(Collection(business_id, asked.embedder), asked.vector, fetch)
         except TimeoutError:
-            logger.info("searching without vectors: no answer in %g s", self._seconds)
-            self._count_silence(began)
+            logger.info("searching without vectors: no answer in %.2g s", asked.seconds)
+            if asked.seconds > self._seconds / 2:  # otherwise the embedder was slow, not the store
+                self._count_silence(began)
             return None
         except VectorStoreError as error:
             logger.info("searching without vectors: %s", error)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.circuit_breaker import CircuitBreaker
 from database.live_chunks import has_live_vectors
 from database.metrics import Metrics
 from database.records import Passage
@@ -281,6 +282,38 @@ async def test_busy_is_not_damaged(tmp_path: Path, metrics: Metrics) -> None:
         await base.index.wait_healthy()
         assert base.index.state().degraded is None
         assert base.vectors.pid == pid
+
+
+class SilentEmbedder(WordHashEmbedder):
+    """Answers no question while it is `silent`."""
+
+    silent = False
+    asked = 0
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """As Embedder.embed."""
+        self.asked += 1
+        if self.silent:
+            await asyncio.Event().wait()
+        return await super().embed(texts)
+
+
+async def test_a_silent_embedder_is_not_waited_for(tmp_path: Path) -> None:
+    """The words answer when the embedder does not; after some silences it is left alone, the store never doubted."""
+    embedder, clock = SilentEmbedder(), FakeClock()
+    breaker = CircuitBreaker(clock, failures=3, seconds=5.0)
+    options = SearchOptions(vector_seconds=0.3, breaker=breaker)
+    async with knowledge_base(tmp_path, embedder=embedder, options=options) as base:
+        await base.learn(SHOP, TEXTS)
+        await base.index.wait_healthy()
+        embedder.silent, embedder.asked = True, 0
+        for _ in range(5):
+            assert texts(await base.index.search(SHOP, "free returns", limit=1)) == [TEXTS[1]]
+        assert embedder.asked == 3
+        assert base.index.state().degraded is None
+        embedder.silent = False
+        await clock.advance(5.0)
+        assert (await base.index.search(SHOP, "free returns", limit=1))[0].cosine is not None
 
 
 @pytest.mark.parametrize("damaged", ["chroma.sqlite3", "data_level0.bin", "header.bin", "index_metadata.pickle"])

@@ -69,7 +69,7 @@ class PlainKnowledge:
         ranking = ranked(by_vector, by_words, limit)
         read = await self._database.read(live_chunks(business_id, [key for key, _ in ranking], self._embedder.name))
         chunks = {chunk.id: chunk for chunk in read}
-        asked = QueryVector(self._embedder.name, vector)
+        asked = QueryVector(self._embedder.name, vector, 1.0)
         return [passage_of(chunks[key], score, asked) for key, score in ranking if key in chunks]
 
     async def add(self, texts: list[str], number: int) -> None:

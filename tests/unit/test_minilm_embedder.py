@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.fakes.fake_clock import FakeClock
 from tests.fakes.tiny_onnx import tiny_archive, tiny_minilm
 from vectorstore.embedders import EmbeddingError
 from vectorstore.minilm_embedder import MiniLMEmbedder
@@ -28,7 +29,7 @@ async def embedders() -> AsyncIterator[list[MiniLMEmbedder]]:
 
 async def test_vectors(tmp_path: Path, embedders: list[MiniLMEmbedder]) -> None:
     """One row of length 1 a text, in their order, however long it is; the same in a crowd as alone."""
-    embedder = MiniLMEmbedder(MiniLMFiles(tiny_minilm(tmp_path / "model")))
+    embedder = MiniLMEmbedder(MiniLMFiles(tiny_minilm(tmp_path / "model")), FakeClock())
     embedders.append(embedder)
     texts = ["when do you open ?", "opening hours", "", "水", "open " * 1_000, *("refund" for _ in range(20))]
     vectors = await embedder.embed(texts)
@@ -42,7 +43,7 @@ async def test_vectors(tmp_path: Path, embedders: list[MiniLMEmbedder]) -> None:
 
 async def test_questions_do_not_wait_for_uploads(tmp_path: Path, embedders: list[MiniLMEmbedder]) -> None:
     """A question that comes while thousands of chunks are embedded is embedded first."""
-    embedder = MiniLMEmbedder(MiniLMFiles(tiny_minilm(tmp_path / "model")))
+    embedder = MiniLMEmbedder(MiniLMFiles(tiny_minilm(tmp_path / "model")), FakeClock())
     embedders.append(embedder)
     await embedder.load()
     upload = asyncio.create_task(embedder.embed(["when do you open ?"] * 20_000))
@@ -59,12 +60,24 @@ async def test_says_what_is_wrong(tmp_path: Path, embedders: list[MiniLMEmbedder
         tiny_minilm(folder, 16)
     if broken == "garbage":
         (folder / "model.onnx").write_bytes(b"garbage")
-    embedder = MiniLMEmbedder(MiniLMFiles(folder))
+    embedder = MiniLMEmbedder(MiniLMFiles(folder), FakeClock())
     embedders.append(embedder)
     expected = "CONCIERGE_MINILM_DOWNLOAD" if broken == "nothing there" else "minilm"
     with pytest.raises(EmbeddingError, match=expected):
         await embedder.embed(["open"])
     await embedder.load()
+
+
+async def test_a_failed_load_is_not_repeated_at_once(tmp_path: Path, embedders: list[MiniLMEmbedder]) -> None:
+    """What could not be loaded is tried again after a minute, not with every question."""
+    clock = FakeClock()
+    embedders.append(MiniLMEmbedder(MiniLMFiles(tmp_path / "model"), clock))
+    for _ in range(2):
+        with pytest.raises(EmbeddingError, match="CONCIERGE_MINILM_DOWNLOAD"):
+            await embedders[0].embed(["open"])
+        tiny_minilm(tmp_path / "model")
+    await clock.advance(60)
+    assert (await embedders[0].embed(["open"])).shape == (1, 384)
 
 
 @pytest.fixture
@@ -85,7 +98,7 @@ async def test_loads_what_it_may(tmp_path: Path, shop: tuple[str, str], embedder
     """With the owner's leave the files are loaded once, checked, and lie where Chroma would look for them."""
     url, sha256 = shop
     files = MiniLMFiles(tmp_path / "cache", download=True, url=url, sha256=sha256)
-    embedders.append(MiniLMEmbedder(files))
+    embedders.append(MiniLMEmbedder(files, FakeClock()))
     assert (await embedders[0].embed(["open"])).shape == (1, 384)
     assert sorted(path.name for path in (tmp_path / "cache").rglob("*")) == ["model.onnx", "onnx", "tokenizer.json"]
     again = MiniLMFiles(tmp_path / "cache")
@@ -99,7 +112,7 @@ async def test_takes_nothing_else(
     """What does not have the checksum, or does not come, is refused with a sentence, and leaves nothing behind."""
     url, sha256 = shop
     files = MiniLMFiles(tmp_path / "cache", download=True, url=url + path, sha256=sha256 if sum_fits else "0" * 64)
-    embedders.append(MiniLMEmbedder(files))
+    embedders.append(MiniLMEmbedder(files, FakeClock()))
     with pytest.raises(EmbeddingError, match="minilm"):
         await embedders[0].embed(["open"])
     assert list((tmp_path / "cache").iterdir()) == []
