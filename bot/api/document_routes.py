@@ -60,6 +60,7 @@ DOCUMENT_ROUTES: tuple[tuple[Described, RouteHandler], ...] = (
             status=HTTPStatus.ACCEPTED,
             takes_content=True,
             filters=("hold",),
+            refusals=CONFLICT,
         ),
         replace_content,
     ),

@@ -17,6 +17,12 @@ from services.document_errors import REPEATED_NAME
 from services.document_files import safe_filename
 
 NAMELESS = "untitled"
+UPLOADED = "upload"
+NOT_UPLOADED = {
+    "import": "The document came with a chunk set: import its new chunks, or delete it and upload a file.",
+    "answer": "The document is made of a question with its answer: change that instead.",
+    "web": "The document is read from a web page, which it follows: delete it and upload a file instead.",
+}
 JSON = "application/json"
 
 
@@ -74,8 +80,11 @@ async def replace_content(request: web.Request) -> web.Response:
     business = await business_of(request)
     document_id, hold = id_of(request, "document"), hold_wanted(request)
     ingestion = request.app[API].ingestion
-    if await ingestion.get(business.id, document_id) is None:
+    known = await ingestion.get(business.id, document_id)
+    if known is None:
         raise not_found("document")
+    if known.source != UPLOADED:
+        raise ProblemError(HTTPStatus.CONFLICT, NOT_UPLOADED[known.source])
     async with uploaded_files(request, 1) as files:
         document = await ingestion.take_version(
             business.id, document_id, files[0].file, filename=files[0].name, hold=hold

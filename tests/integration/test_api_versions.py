@@ -6,6 +6,7 @@ import pytest
 
 from services.ingestion import IngestionOptions
 from tests.fakes.document_desk import document_desk, form
+from tests.fakes.ingestion_desk import pieces
 
 FIRST, SECOND = b"Rental costs 10 euros a day.", b"Rental costs 12 euros a day."
 
@@ -153,3 +154,11 @@ async def test_a_version_tells_what_it_is(desk, prices):
         *("completed_at", "live_at"),
     }
     assert (version["bytes"], version["chunks_count"], len(version["sha256"])) == (len(FIRST), 1, 64)
+
+
+async def test_only_uploads_take_a_file(desk):
+    """What is made of something else says where to change it: 409, and nothing is stored."""
+    for source, word in (("import", "chunk set"), ("answer", "answer"), ("web", "web page")):
+        made = await desk.ingestion.accept("default", f"{source}.md", pieces(FIRST), source=source)
+        problem = await desk.call("PUT", f"/{made.id}/content", 409, data=SECOND)
+        assert word in problem["detail"]
