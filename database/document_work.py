@@ -98,25 +98,25 @@ def open_document(document_id: str) -> Unit[DocumentTask | None]:
     return unit
 
 
-def count_attempts(document_ids: Sequence[str]) -> Unit[None]:
-    """Note that work begins which could kill this process."""
+def count_attempts(tasks: Sequence[DocumentTask]) -> Unit[None]:
+    """Note that work begins which could kill this process; not for a version that was overtaken."""
 
     async def unit(transaction: Transaction) -> None:
         await transaction.many(
-            "UPDATE documents SET attempts = attempts + 1 WHERE id = ?",
-            [(document_id,) for document_id in document_ids],
+            "UPDATE documents SET attempts = attempts + 1 WHERE id = ? AND version = ?",
+            [(task.document_id, task.number) for task in tasks],
         )
 
     return unit
 
 
-def release_all(document_ids: Sequence[str]) -> Unit[int]:
-    """Give documents back unharmed: the beginnings do not count."""
+def release_all(tasks: Sequence[DocumentTask]) -> Unit[int]:
+    """Give versions back unharmed: the beginnings do not count."""
 
     async def unit(transaction: Transaction) -> int:
         return await transaction.many(
-            "UPDATE documents SET attempts = attempts - 1 WHERE id = ? AND attempts > 0",
-            [(document_id,) for document_id in document_ids],
+            "UPDATE documents SET attempts = attempts - 1 WHERE id = ? AND version = ? AND attempts > 0",
+            [(task.document_id, task.number) for task in tasks],
         )
 
     return unit

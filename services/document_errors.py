@@ -39,6 +39,7 @@ TOO_MANY_CELLS = (
 )
 TOO_NESTED = "The content is nested too deep to be read. Save it in a simpler form and upload it again."
 NO_SPACE = "The server has no space left for the file. Ask whoever runs it, then upload the file again."
+NOT_STORED = "The server could not store the file. Ask whoever runs it to look at its log, then upload the file again."
 KEEPS_FAILING = "Working on the file failed several times. Save it in another format and upload it again."
 NOT_NOW = "The knowledge base could not take the file in for a long time. Upload it again later."
 

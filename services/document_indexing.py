@@ -99,7 +99,7 @@ class DocumentIndexing:
 
     async def close(self) -> None:
         """After both loops were stopped: what is under way is given back unharmed."""
-        counted = [progress.task.document_id for progress in self._progress.values() if progress.counted]
+        counted = [progress.task for progress in self._progress.values() if progress.counted]
         if counted:
             await self._database.write(release_all(counted))
 
@@ -147,7 +147,7 @@ class DocumentIndexing:
         """Embedding runs in this process, parsing does not: what kills it here is given up in the end."""
         fresh = [progress for progress in taken if not progress.counted]
         if fresh:
-            await self._database.write(count_attempts([progress.task.document_id for progress in fresh]))
+            await self._database.write(count_attempts([progress.task for progress in fresh]))
         for progress in fresh:
             progress.counted = True
 
@@ -266,7 +266,7 @@ class DocumentIndexing:
         return Step(progress.task, DocumentStatus.INDEXING if whole else DocumentStatus.EMBEDDING, done)
 
     async def _end_all(self, progresses: Sequence[VersionProgress], error: Exception) -> None:
-        counted = [each.task.document_id for each in progresses if each.counted and not each.over]
+        counted = [each.task for each in progresses if each.counted and not each.over]
         try:
             await self._database.write(release_all(counted))
         except Exception as again:  # noqa: BLE001 - the first error is the one to tell

@@ -1,6 +1,7 @@
 """Takes files in: written and synced before a row speaks of them, then a version of a new or an old document."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from database.document_arrivals import Arrival, DocumentGoneError, Quota, Taken,
 from database.document_versions import StoredVersion, stored_version, withdraw
 from database.engine import Database
 from database.records import Document, DocumentStatus, new_id
-from services.document_errors import EMPTY, NO_SPACE, UnreadableDocumentError
+from services.document_errors import EMPTY, NO_SPACE, NOT_STORED, UnreadableDocumentError
 from services.document_files import DocumentFiles, ReceivedFile, StoredFile
 from services.version_errors import (
     BROKE_OFF,
@@ -25,6 +26,7 @@ from services.version_errors import (
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class DocumentIntake:
             if counted.failed:
                 raise
             logger.warning("an upload of %d bytes could not be stored: %s", counted.bytes, error)
-            return StoredFile(counted.bytes, ""), NO_SPACE
+            return StoredFile(counted.bytes, ""), NO_SPACE if error.errno in _NO_ROOM else NOT_STORED
         if stored.bytes == 0:
             await self._files.remove(version_id)
             return stored, EMPTY

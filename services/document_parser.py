@@ -88,8 +88,8 @@ class DocumentParser:
     ) -> ParsedDocument:
         """Read the file at `path` that its owner calls `filename`; `sink` takes its chunks, in order, as they come.
 
-        No chunk is larger than `chunk_characters` (at most 1,200, the default). Raises UnreadableDocumentError, and
-        whatever the sink raises.
+        No chunk is larger than `chunk_characters` (at most 1,200, the default). Raises UnreadableDocumentError, OSError
+        when the file cannot be opened, and whatever the sink raises.
         """
         request = {"path": os.fspath(path), "filename": filename, "chunk_characters": chunk_characters}
         async with self._turn:
@@ -216,7 +216,7 @@ class _Child:
         return True
 
     async def parse(self, request: dict[str, Any], sink: Sink, seconds: float) -> ParsedDocument:
-        """Raises UnreadableDocumentError, TimeoutError, _ChildDiedError, and whatever the sink raises.
+        """Raises UnreadableDocumentError, OSError, TimeoutError, _ChildDiedError, and whatever the sink raises.
 
         Only the child's own time counts, not the sink's.
         """
@@ -236,6 +236,8 @@ class _Child:
             self.worn = bool(answer["worn"])
             if "error" in answer:
                 raise UnreadableDocumentError(answer["error"])
+            if "fault" in answer:
+                raise OSError(answer["fault"])
             return ParsedDocument(**answer["done"])
 
     async def kill(self) -> None:

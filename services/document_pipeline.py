@@ -24,10 +24,12 @@ from services.document_files import DocumentFiles
 from services.document_news import DocumentNews
 from services.document_parser import DocumentParser
 from services.knowledge_ports import Embedder, SearchIndex
+from services.version_errors import NO_FILE
 
 logger = logging.getLogger(__name__)
 
 _REMOVE_CHUNKS = 200
+_NUMBER_BYTES = 4
 # Chunks wait for each other until so many can be stored in one unit.
 _STORE_CHUNKS = 128
 # Where the stages end on the way from 0 to 1. How many chunks there will be is not known before parsing is over.
@@ -72,6 +74,8 @@ class DocumentPipeline:
         raise.
         """
         began = self._clock.monotonic()
+        if not await self._files.has(task.version_id):
+            raise UnreadableDocumentError(NO_FILE)
         _unless_over(await self._database.write(begin_parsing(task, PARSING_FROM, self._clock.now())))
         self._news.tell(task.business_id, [task.document_id])
         # What a parse that was cut off has left; the words of it may be indexed already.
@@ -97,14 +101,17 @@ class DocumentPipeline:
         return Reading(parsed.mime, parsed.parser, CHUNKER, self._embedder.name, parsed.dropped, parsed.warning)
 
     async def _import(self, chunks: "_Numbered") -> Reading:
-        """Chunks of a chunk set; their embeddings are taken, too, when it is our embedder that made them."""
-        embedder = self._embedder.name
+        """Chunks of a chunk set; embeddings of the right size are taken, too, when our embedder made them."""
+        embedder, size = self._embedder.name, 0
         slices = kept_slices(self._files.path(chunks.task.version_id))
         while kept := await asyncio.to_thread(next, slices, None):
             chunks.take(kept)
-            given = zip(chunks.waiting, kept, strict=True)
+            if not size and any(each.vector and each.embedder == embedder for each in kept):
+                size = (await self._embedder.embed([kept[0].text])).shape[1] * _NUMBER_BYTES
             vectors = [
-                ChunkVector(chunk.id, each.vector) for chunk, each in given if each.vector and each.embedder == embedder
+                ChunkVector(chunk.id, each.vector)
+                for chunk, each in zip(chunks.waiting, kept, strict=True)
+                if each.vector and each.embedder == embedder and len(each.vector) == size
             ]
             step = Step(
                 chunks.task, DocumentStatus.PARSING, PARSED - (PARSED - PARSING_FROM) / (1 + chunks.count / 100)

@@ -159,10 +159,13 @@ class DocumentWork:
         """The work on a task is over: done, given up, not wanted any more, or to be taken up again later."""
         try:
             if error is None:
-                self._faults.pop(task.document_id, None)
+                self._faults.pop(task.version_id, None)
+                if task.number > 1:
+                    self._on_leftover()
             elif isinstance(error, UnreadableDocumentError):
                 await self._fail(task, str(error))
             elif isinstance(error, DocumentOverError):
+                self._faults.pop(task.version_id, None)
                 self._on_leftover()
             else:
                 await self._postpone(task.business_id, task.document_id, task, error)
@@ -183,13 +186,14 @@ class DocumentWork:
         if await self._database.write(fail(task, sentence, self._clock.now())):
             logger.info("document %s: the version before is taken up again", task.document_id)
             self.put(task.business_id, task.document_id)
-        self._faults.pop(task.document_id, None)
+        self._faults.pop(task.version_id, None)
         logger.info("document %s, version %d failed: %s", task.document_id, task.number, sentence)
         self._news.tell(task.business_id, [task.document_id])
         self._on_leftover()
 
     async def _postpone(self, business_id: str, document_id: str, task: DocumentTask | None, error: Exception) -> None:
-        faults = self._faults[document_id] = self._faults.get(document_id, 0) + 1
+        key = task.version_id if task else document_id
+        faults = self._faults[key] = self._faults.get(key, 0) + 1
         logger.warning("document %s is postponed after fault %d: %r", document_id, faults, error)
         if faults > self._options.retries and task is not None:
             await self._fail(task, NOT_NOW)

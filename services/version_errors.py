@@ -27,7 +27,7 @@ NOTHING_HELD = "No version of the document waits to be published."
 NOT_FAILED = "The document has not failed: there is nothing to try again."
 BROKE_OFF = "The upload broke off. Upload the file again."
 DELETED = "The document was deleted while the file came. Upload it again."
-NO_FILE = "The file itself could not be taken. Upload it again."
+NO_FILE = "The file itself is not there. Upload it again."
 NEVER_PUBLISHED = "The file was discarded before it was published."
 
 

@@ -2,7 +2,8 @@
 
 One JSON line in: {"path", "filename", "chunk_characters"}, or {} to be answered by {}. JSON lines out: {"chunks":
 [[text, heading, page], ...]} as they come, then {"done": {"mime", "parser", "chunks", "dropped", "warning"}} or
-{"error": sentence}, both with "worn": whether another process should go on. Hostile files are expected: memory, files
+{"error": sentence} or, when the file could not even be opened, {"fault": why}; all with "worn": whether another process
+should go on. Hostile files are expected: memory, files
 and time are limited, an alarm ends what takes too long even when the parent is gone, and it ends as soon as its
 standard input does.
 """
@@ -125,6 +126,12 @@ def _answers(request: dict[str, Any], recognition: TextRecognition | None, secon
     signal.alarm(seconds)
     try:
         path = Path(request["path"])
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        yield {"fault": str(error)}
+        return
+    try:
         reader = DocumentReader(recognition)
         kind = reader.kind_of(path, request["filename"])
         drafts = chunks_of(reader.blocks(path, kind), request.get("chunk_characters") or MAX_CHARACTERS)
