@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from database.chunks import ChunkWords, last_number, numbered_ids, words_after, words_of
 from database.engine import Database, DatabaseClosedError, DatabaseOptions
-from database.lexical_search import RARE, IndexedStems, Proposed, count_words, propose, stems_of
+from database.lexical_search import LEAST_RARE, IndexedStems, Proposed, count_words, propose, stems_of
 from database.lexical_units import add_words, indexed_after, merge_words, remove_words, watermark, word_tables
 from database.metrics import Metrics
 from database.migrations import NewerDatabaseError
@@ -126,7 +126,7 @@ class LexicalIndex:
         self._sizes[business_id] = found.chunks
         for word, count in found.counted.items():
             # Rare words are counted anew each time, which is cheap: an old count would hide a new document.
-            if count > RARE:
+            if count > LEAST_RARE:
                 self._remember((business_id, word), (found.chunks, count))
         return asked_words(query, {**known, **found.counted}, found.chunks)
 

@@ -14,6 +14,9 @@ from database.words import match_term
 # A word in more chunks than this proposes none of them while there are rarer words: it would cost more than it tells.
 # With 50,000 chunks 1,500 propose the right one for 87 of 100 questions of SQuAD, 3,000 and 6,000 for 95.
 RARE = 3_000
+# A long question, in pairs of characters above all, has many words: together they propose no more than so many.
+MOST_PROPOSED = 24_000
+LEAST_RARE = 500
 COMMON_SHARE = 0.3
 
 
@@ -57,15 +60,16 @@ def propose(
         if row is None or not words:
             return Proposed()
         table = f"words_{row['number']}"
-        lists = await _chunks_by_word(transaction, table, [word for word in words if known.get(word, 0) <= RARE])
+        rare = min(RARE, max(LEAST_RARE, MOST_PROPOSED // len(words)))
+        lists = await _chunks_by_word(transaction, table, [w for w in words if known.get(w, 0) <= rare], rare)
         counted = {
-            word: len(found) if len(found) <= RARE else await frequency(transaction, table, word)
+            word: len(found) if len(found) <= rare else await frequency(transaction, table, word)
             for word, found in lists.items()
         }
-        rare = _telling({word: found for word, found in lists.items() if len(found) <= RARE}, row["chunks"])
-        best = _most_shared(rare, row["chunks"], limit)
+        short = {word: found for word, found in lists.items() if len(found) <= rare}
+        best = _most_shared(_telling(short, row["chunks"]), row["chunks"], limit)
         if len(best) < limit:
-            common = {word: count for word, count in {**known, **counted}.items() if count > RARE}
+            common = {word: count for word, count in {**known, **counted}.items() if count > rare}
             asked = within(budget, common) or ([] if best else sorted(common, key=common.__getitem__)[:1])
             best += await _by_common_words(transaction, table, asked, limit, set(best))
         stems = await _stems(transaction, "n IN (SELECT value FROM json_each(:numbers))", {"numbers": json.dumps(best)})
@@ -116,12 +120,14 @@ async def frequency(transaction: Transaction, table: str, word: str) -> int:
     return int(row["n"]) if row else 0
 
 
-async def _chunks_by_word(transaction: Transaction, table: str, words: Sequence[str]) -> dict[str, list[int]]:
-    """The numbers of the chunks that have each word, one more than RARE at most; all words in one step."""
+async def _chunks_by_word(
+    transaction: Transaction, table: str, words: Sequence[str], rare: int
+) -> dict[str, list[int]]:
+    """The numbers of the chunks that have each word, one more than `rare` at most; all words in one step."""
     if not words:
         return {}
     columns = ", ".join(
-        f"(SELECT json_group_array(rowid) FROM (SELECT rowid FROM {table} WHERE {table} MATCH :w{at} LIMIT {RARE + 1}))"
+        f"(SELECT json_group_array(rowid) FROM (SELECT rowid FROM {table} WHERE {table} MATCH :w{at} LIMIT {rare + 1}))"
         for at in range(len(words))
     )
     row = await transaction.one(f"SELECT {columns}", {f"w{at}": match_term(word) for at, word in enumerate(words)})

@@ -1,7 +1,8 @@
 """Turns candidates into passages: what is live now, exactly compared, without near-copies of each other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -50,7 +51,8 @@ class FoundPassages:
                 return None
             read |= {chunk.id: chunk for chunk in chunks}
             found = _compared(found, chunks, question.vector)
-            distinct = _distinct(read, found.ranking(question.weight))
+            wanted = step if self._reranker else question.limit
+            distinct = list(islice(_distinct(read, found.ranking(question.weight)), wanted))
             if len(distinct) >= question.limit:
                 break
         best = await self._reranked(question, distinct) if self._reranker else distinct
@@ -82,9 +84,9 @@ def _compared(found: Found, chunks: Iterable[LiveChunk], asked: QueryVector | No
     return replace(found, vectors={**found.vectors, **{key: cosine for key, cosine in exact if cosine is not None}})
 
 
-def _distinct(read: dict[str, LiveChunk], ranking: list[tuple[str, float]]) -> list[tuple[LiveChunk, float]]:
+def _distinct(read: dict[str, LiveChunk], ranking: list[tuple[str, float]]) -> Iterator[tuple[LiveChunk, float]]:
     scores = {key: score for key, score in ranking if key in read}
-    return [(chunk, scores[chunk.id]) for chunk in without_copies(read[key] for key in scores)]
+    return ((chunk, scores[chunk.id]) for chunk in without_copies(read[key] for key in scores))
 
 
 def passage_of(chunk: LiveChunk, score: float, asked: QueryVector | None) -> Passage:

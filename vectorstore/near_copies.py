@@ -34,6 +34,7 @@ class _Seen:
     def __init__(self, chunk: LiveChunk) -> None:
         self._chunk = chunk
         self.plain = " ".join(chunk.text.split())
+        self.figures = _FIGURES.findall(self.plain)
         self.vector = None if chunk.vector is None else np.frombuffer(chunk.vector, "<f4")
         self._runs: frozenset[tuple[str, ...]] | None = None
 
@@ -41,7 +42,7 @@ class _Seen:
         """Whether it says what the other says."""
         if self.plain == other.plain:
             return True
-        if not self._near(other) or _FIGURES.findall(self.plain) != _FIGURES.findall(other.plain):
+        if self.figures != other.figures or not self._near(other):
             return False
         mine, others = self.word_runs(), other.word_runs()
         return len(mine & others) >= _SHARED_RUNS * max(len(mine | others), 1)
