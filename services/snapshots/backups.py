@@ -214,7 +214,8 @@ class Backups:
         self._metrics.backup_seconds.observe(self._clock.monotonic() - began)
 
     def _succeeded(self, at: int) -> None:
-        self._last_success = max(at, self._last_success or 0)
+        # a clock that was wrong has perhaps dated one in the future: it would seem young for ever
+        self._last_success = min(max(at, self._last_success or 0), self._clock.now())
         self._metrics.last_backup.set(self._last_success / 1000)
 
     async def _keep_schedule(self, schedule: Schedule) -> None:
@@ -222,11 +223,13 @@ class Backups:
         await self._look_back()
         since = self._last_success or self._clock.now()
         while (due := schedule.following(since)) is not None:
-            while (left := due - self._clock.now()) > 0:
+            while since <= (now := self._clock.now()) < due:
                 # in short steps: the machine may sleep, and its clock may be set
-                await self._clock.sleep(min(left / 1000, LOOK_SECONDS))
-            await self._make_scheduled()
-            since = self._clock.now()  # what came due meanwhile is made up for by what was just made
+                await self._clock.sleep(min((due - now) / 1000, LOOK_SECONDS))
+            if now >= due:
+                await self._make_scheduled()
+            # what came due meanwhile is made up for by what was just made; a clock set back begins anew
+            since = self._clock.now()
 
     async def _look_back(self) -> None:
         """When the newest snapshot was made, also by a process before us."""

@@ -28,6 +28,10 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self._seconds + seconds, next(self._count), woken))
         await woken
 
+    def set_back(self, seconds: float) -> None:
+        """The time of day is another from now on; sleepers wait as long as before."""
+        self._now -= int(seconds * 1000)
+
     @property
     def sleepers(self) -> int:
         """How many wait."""

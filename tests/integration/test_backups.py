@@ -121,6 +121,33 @@ async def test_the_schedule_is_kept(tmp_path, clock, metrics):
             assert backups.recent()[0].state is BackupState.DONE
 
 
+async def test_a_clock_that_was_wrong_stops_no_schedule(tmp_path, clock, metrics):
+    """After a snapshot dated a year ahead, and when the clock is set back meanwhile, the next one is a day away."""
+    options = BackupOptions(str(tmp_path / "backups"), schedule="0 3 * * *")
+    async with small_data(tmp_path / "data", clock) as data:
+        ahead = FakeClock(clock.now() + 365 * DAY_MS)
+        async with running(data, ahead, Metrics(), options) as backups:
+            await made(backups)
+        async with running(data, clock, metrics, options) as backups:
+            await clock.advance(SETTLING_SECONDS)
+            await seen(lambda: clock.sleepers == 1)
+            assert backups.last_success == clock.now()
+            await clock.advance(24 * 3600)
+            await seen(lambda: len(backups.recent()) == 1)
+            await backups.wait()
+            await seen(lambda: clock.sleepers == 1)
+            assert backups.last_success == backups.recent()[0].order.created_at
+            clock.set_back(40 * 24 * 3600)
+            await clock.advance(60)
+            await seen(lambda: clock.sleepers == 1)
+            await clock.advance(24 * 3600)
+            await seen(lambda: len(backups.recent()) == 2)
+            await backups.wait()
+            told = metrics.registry.get_sample_value("concierge_last_backup_timestamp_seconds")
+            assert told is not None
+            assert told <= clock.now() / 1000
+
+
 async def test_a_scheduled_backup_that_fails_is_tried_again(tmp_path, clock, metrics):
     """A store that is away for some minutes costs no day."""
     async with small_data(tmp_path / "data", clock) as data:
