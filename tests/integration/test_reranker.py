@@ -93,6 +93,8 @@ async def test_both_common_forms(server: RerankServer, reranker: HttpReranker, a
         {"results": [0, 1]},
         '{"results": [{"index": 0, "relevance_score": NaN}]}',
         '"' + "x" * 1_100_000 + '"',
+        '{"results": [{"index": 0, "relevance_score": 1' + "0" * 400 + "}]}",
+        '{"results": ' + "[" * 100_000,
     ],
 )
 async def test_nonsense_is_no_order(server: RerankServer, reranker: HttpReranker, answer: Any) -> None:
