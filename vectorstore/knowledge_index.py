@@ -127,10 +127,14 @@ class KnowledgeIndex:
         question = Question(business_id, query, limit, scope or EVERYWHERE, vector, weight)
         found = await self._candidates.find(question)
         self._count(found)
-        if found.vectors == {} and await self._knowledge.read(has_live_vectors(business_id, self._embedder.name)):
-            # They should be in the collection: an empty or missing one is a loss.
-            self._healer.look()
+        if not question.scope.narrow and found.vectors == {}:  # of a narrow scope that says nothing of the collection
+            await self._look_for_loss(business_id)
         return await self._passages.of(question, found)
+
+    async def _look_for_loss(self, business_id: str) -> None:
+        """An empty or missing collection is a loss when there is something that should be in it."""
+        if await self._knowledge.read(has_live_vectors(business_id, self._embedder.name)):
+            self._healer.look()
 
     async def add(self, chunks: Sequence[Chunk], vectors: Vectors, *, embedder: str | None = None) -> None:
         """Take chunks in, whose rows and embeddings are in knowledge.db; a leg that is away is repaired later.

@@ -65,6 +65,15 @@ async def test_only_what_is_in_the_scope(base: KnowledgeBase) -> None:
 
 
 @pytest.mark.usefixtures("way")
+async def test_an_empty_scope_is_no_loss(base: KnowledgeBase) -> None:
+    """A search where there is nothing to find leaves the indexes as they are: nothing is compared for it."""
+    await base.learn(SHOP, MENU)
+    await base.index.wait_healthy()
+    assert await _texts(base, "breakfast", SearchScope(tags=frozenset({"nowhere"}))) == []
+    assert base.index.state().degraded is None
+
+
+@pytest.mark.usefixtures("way")
 async def test_a_scope_opens_no_other_business(base: KnowledgeBase) -> None:
     """Naming another business's document does not show it, and a deleted one is gone from every scope."""
     other = (await base.learn("other", MENU))[0].document_id
