@@ -114,11 +114,21 @@ async def _refuse_new(transaction: Transaction, arrival: Arrival, quota: Quota) 
 
 
 async def _over_quota(transaction: Transaction, arrival: Arrival, quota: Quota) -> str | None:
-    row = await transaction.one(
-        "SELECT COALESCE(SUM(bytes), 0) AS n FROM versions WHERE business_id = :id AND sha256 <> ''",
-        {"id": arrival.business_id},
-    )
-    return quota.too_much if row and row["n"] + arrival.version.bytes > quota.bytes else None
+    kept = await kept_bytes(arrival.business_id)(transaction)
+    return quota.too_much if kept + arrival.version.bytes > quota.bytes else None
+
+
+def kept_bytes(business_id: str) -> Unit[int]:
+    """Of all kept files of a business."""
+
+    async def unit(transaction: Transaction) -> int:
+        row = await transaction.one(
+            "SELECT COALESCE(SUM(bytes), 0) AS n FROM versions WHERE business_id = :id AND sha256 <> ''",
+            {"id": business_id},
+        )
+        return int(row["n"]) if row else 0
+
+    return unit
 
 
 async def _there(transaction: Transaction, known: Document, arrival: Arrival) -> Row | None:

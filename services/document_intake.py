@@ -14,6 +14,7 @@ from database.engine import Database
 from database.records import Document, DocumentStatus, new_id
 from services.document_errors import EMPTY, NO_SPACE, NOT_STORED, UnreadableDocumentError
 from services.document_files import DocumentFiles, ReceivedFile, StoredFile
+from services.storage_quota import StorageQuota
 from services.version_errors import (
     BROKE_OFF,
     DELETED,
@@ -58,19 +59,26 @@ class DocumentIntake:
         self._files = files
         self._clock = clock
         self._limits = limits
+        self._storage = StorageQuota(database, limits.max_storage_bytes)
         self._quota = Quota(
             *(limits.max_documents, limits.max_storage_bytes),
             *(too_many_documents(limits.max_documents), too_much_storage(limits.max_storage_bytes)),
         )
 
-    async def receive(self, content: AsyncIterator[bytes]) -> ReceivedFile:
+    async def receive(self, business_id: str, content: AsyncIterator[bytes]) -> ReceivedFile:
         """Store `content` as a file that nothing speaks of yet. Raises what `content` raises; nothing is kept then."""
         version_id = new_id()
-        stored, refusal = await self._stored(version_id, content)
+        refusal: str | None = "broke off"
+        try:
+            stored, refusal = await self._stored(version_id, self._storage.watched(business_id, version_id, content))
+        finally:
+            if refusal is not None:
+                self._storage.settled(version_id)
         return ReceivedFile(version_id, stored.sha256, stored.bytes, refusal)
 
     async def forget(self, received: ReceivedFile) -> None:
         """Take a received file away that became nobody's."""
+        self._storage.settled(received.id)
         await self._files.remove(received.id)
 
     async def take(self, arrival: Arrival, received: ReceivedFile, *, repeatable: bool = False) -> Taken:
@@ -124,6 +132,8 @@ class DocumentIntake:
             # The row may be there all the same: who asked for it is gone, or does not know of it.
             await asyncio.shield(self._take_back(arrival))
             raise
+        finally:
+            self._storage.settled(arrival.version.id)
         if not taken.stored:
             await self._files.remove(arrival.version.id)
         return taken

@@ -121,13 +121,14 @@ class Ingestion:
         await self._work.drain(grace_seconds)
         await self._parser.close()
 
-    async def receive(self, chunks: AsyncIterator[bytes]) -> ReceivedFile:
+    async def receive(self, business_id: str, chunks: AsyncIterator[bytes]) -> ReceivedFile:
         """Store a file that no document has yet: for `take`, `take_version` or `forget`.
 
-        Beyond the size limit the rest of `chunks` is left unread. Raises what `chunks` raises; nothing is kept then.
+        Beyond the size limit or the business's quota the rest of `chunks` is left unread. Raises what `chunks` raises;
+        nothing is kept then.
         A start takes away what was received and no more.
         """
-        return await self._intake.receive(chunks)
+        return await self._intake.receive(business_id, chunks)
 
     async def forget(self, received: ReceivedFile) -> None:
         """Take a received file away."""
@@ -201,7 +202,7 @@ class Ingestion:
         known = await self.get(business_id, document_id) if document_id else None
         if known is not None:
             return known
-        received = await self.receive(chunks)
+        received = await self.receive(business_id, chunks)
         return await self.take(
             business_id, filename, received, document_id=document_id, source=source, tags=tidy, hold=hold
         )
@@ -218,7 +219,7 @@ class Ingestion:
         """`receive` and `take_version` in one."""
         if await self.get(business_id, document_id) is None:
             return None
-        received = await self.receive(chunks)
+        received = await self.receive(business_id, chunks)
         taken = await self.take_version(business_id, document_id, received, filename=filename, hold=hold)
         if taken is None:
             await self.forget(received)

@@ -42,7 +42,7 @@ async def upload(request: web.Request) -> web.Response:
         )
     taken: list[Document] = []
     names: dict[str, str] = {}
-    async with uploaded_files(request, request.app[API].max_upload_files) as files:
+    async with uploaded_files(request, business.id, request.app[API].max_upload_files) as files:
         while files:
             taken.append(await _take(request, business.id, files[0], names, tags=tags, hold=hold))
             del files[0]
@@ -85,7 +85,7 @@ async def replace_content(request: web.Request) -> web.Response:
         raise not_found("document")
     if known.source != UPLOADED:
         raise ProblemError(HTTPStatus.CONFLICT, NOT_UPLOADED[known.source])
-    async with uploaded_files(request, 1) as files:
+    async with uploaded_files(request, business.id, 1) as files:
         document = await ingestion.take_version(
             business.id, document_id, files[0].file, filename=files[0].name, hold=hold
         )

@@ -50,7 +50,7 @@ class Ingestion(Protocol):
         """What changes."""
         ...
 
-    async def receive(self, chunks: AsyncIterator[bytes]) -> ReceivedFile:
+    async def receive(self, business_id: str, chunks: AsyncIterator[bytes]) -> ReceivedFile:
         """Store a file that no document has yet. Raises what `chunks` raises; nothing is kept then."""
         ...
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.api.needs import API, ApiNeeds
+from bot.api.needs import API
 from bot.api.problems import ProblemError
 from services.document_files import ReceivedFile
 
@@ -32,7 +32,7 @@ class UploadedFile:
 
 
 @asynccontextmanager
-async def uploaded_files(request: web.Request, most: int) -> AsyncIterator[list[UploadedFile]]:
+async def uploaded_files(request: web.Request, business_id: str, most: int) -> AsyncIterator[list[UploadedFile]]:
     """The files of a request, in its order: 1 to `most` of a form, or the raw body as the one.
 
     A file that is still in the list at the end of the block is forgotten.
@@ -43,9 +43,9 @@ async def uploaded_files(request: web.Request, most: int) -> AsyncIterator[list[
     try:
         try:
             if request.content_type == FORM:
-                await _receive_form(request, needs, files, most)
+                await _receive_form(request, business_id, files, most)
             else:
-                files.append(UploadedFile(None, await needs.ingestion.receive(_body(request))))
+                files.append(UploadedFile(None, await needs.ingestion.receive(business_id, _body(request))))
         except BROKEN as error:
             logger.info("an upload broke off after %d files: %s", len(files), type(error).__name__)
             raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is broken or ended too early.") from None
@@ -55,14 +55,15 @@ async def uploaded_files(request: web.Request, most: int) -> AsyncIterator[list[
             await needs.ingestion.forget(each.file)
 
 
-async def _receive_form(request: web.Request, needs: ApiNeeds, files: list[UploadedFile], most: int) -> None:
+async def _receive_form(request: web.Request, business_id: str, files: list[UploadedFile], most: int) -> None:
+    ingestion = request.app[API].ingestion
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader) or part.name != FIELD:
             continue  # the reader skips what nobody read
         if len(files) == most:
             detail = f"At most {most} file{'s' if most > 1 else ''} a request: nothing of this one was taken."
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-        files.append(UploadedFile(part.filename or None, await needs.ingestion.receive(_part(part))))
+        files.append(UploadedFile(part.filename or None, await ingestion.receive(business_id, _part(part))))
     if not files:
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY,

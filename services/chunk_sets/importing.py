@@ -179,7 +179,7 @@ class Importer:
         have = len(document.entries)
         if document.of is not None and have != document.of:
             raise BrokenFileError(f"the document has {document.of:,} chunks, and {have:,} of them are in good files")
-        received = await self._ingestion.receive(self._pieces(document))
+        received = await self._ingestion.receive(self._order.business_id, self._pieces(document))
         taken = await self._ingestion.take(
             self._order.business_id, document.filename, received, source=SOURCE, tags=document.tags
         )

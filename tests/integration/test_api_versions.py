@@ -159,6 +159,6 @@ async def test_a_version_tells_what_it_is(desk, prices):
 async def test_only_uploads_take_a_file(desk):
     """What is made of something else says where to change it: 409, and nothing is stored."""
     for source, word in (("import", "chunk set"), ("answer", "answer"), ("web", "web page")):
-        made = await desk.ingestion.accept("default", f"{source}.md", pieces(FIRST), source=source)
+        made = await desk.ingestion.accept(desk.business.id, f"{source}.md", pieces(FIRST), source=source)
         problem = await desk.call("PUT", f"/{made.id}/content", 409, data=SECOND)
         assert word in problem["detail"]

@@ -106,3 +106,26 @@ async def test_after_a_switch_the_old_version_is_swept_at_once(opened):
     await desk.learned("a.md", b"Two.")
     while desk.live_texts() != {"Two."}:
         await asyncio.sleep(0.001)
+
+
+async def test_files_on_their_way_share_what_is_left_of_the_quota(opened):
+    """A file is refused as it comes, not after; what was received, taken or forgotten is counted once."""
+    desk = await opened(options=IngestionOptions(workers=0, max_storage_bytes=300_000))
+    read = 0
+
+    async def endless():
+        nonlocal read
+        while True:
+            read += 65_536
+            yield b"x" * 65_536
+
+    first = await desk.ingestion.receive("b1", pieces(b"x" * 100_000))
+    second = await desk.ingestion.receive("b1", endless())
+    assert "kept files" in second.refusal
+    assert read <= 300_000
+    assert (await desk.ingestion.receive("b2", pieces(b"x" * 250_000))).refusal is None
+    await desk.ingestion.forget(first)
+    third = await desk.ingestion.receive("b1", pieces(b"y" * 250_000))
+    assert third.refusal is None
+    assert (await desk.ingestion.take("b1", "third.txt", third)).status is DocumentStatus.QUEUED
+    assert (await desk.ingestion.receive("b1", pieces(b"z" * 40_000))).refusal is None

@@ -108,7 +108,7 @@ async def test_a_document_that_is_deleted_while_its_new_version_comes_stays_dele
     desk = await opened()
     first = await desk.learned("prices.md", outlined("Ten."))
     intake = desk.ingestion._intake
-    received = await desk.ingestion.receive(pieces(outlined("Twelve.")))
+    received = await desk.ingestion.receive("b1", pieces(outlined("Twelve.")))
     known = desk.ingestion.get
 
     async def known_and_then_deleted(business_id, document_id):
