@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from database.audit import note
 from database.records import new_id
@@ -94,6 +95,16 @@ def set_gap_mark(why: str, seen_at: int) -> Unit[int]:
     return unit
 
 
+def all_of(units: Sequence[Unit[Any]]) -> Unit[None]:
+    """Several in one."""
+
+    async def unit(transaction: Transaction) -> None:
+        for each in units:
+            await each(transaction)
+
+    return unit
+
+
 def grouped_among(message_ids: Collection[str]) -> Unit[set[str]]:
     """Those of the messages whose questions are in a gap already."""
 
@@ -121,16 +132,16 @@ def gap_groups(business_id: str, language: str, embedder: str) -> Unit[list[GapG
     return unit
 
 
-def new_gap(asked: GapQuestion, language: str, embedder: str, now: int) -> Unit[str]:
-    """A gap of one question; its id."""
+def new_gap(asked: GapQuestion, language: str, embedder: str, now: int, gap_id: str | None = None) -> Unit[str]:
+    """A gap of one question; its id, which may be given."""
+    new = gap_id or new_id()
 
     async def unit(transaction: Transaction) -> str:
-        gap_id = new_id()
         await transaction.run(
             "INSERT INTO gaps (id, business_id, language, embedder, centroid, created_at)"
             " VALUES (:id, :business, :language, :embedder, :centroid, :now)",
             {
-                "id": gap_id,
+                "id": new,
                 "business": asked.business_id,
                 "language": language,
                 "embedder": embedder,
@@ -138,8 +149,8 @@ def new_gap(asked: GapQuestion, language: str, embedder: str, now: int) -> Unit[
                 "now": now,
             },
         )
-        await _add(transaction, gap_id, asked)
-        return gap_id
+        await _add(transaction, new, asked)
+        return new
 
     return unit
 

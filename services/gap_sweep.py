@@ -4,10 +4,11 @@ Nothing is asked of a language model. The embeddings are always the local ones: 
 measured with these (docs/benchmarks.md), and no sweep shall pay for it.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from database.gaps import (
     GapGroup,
     GapQuestion,
     GapState,
+    all_of,
     forget_gaps,
     forget_questions,
     gap_groups,
@@ -29,7 +31,7 @@ from database.gaps import (
     set_gap_mark,
     surplus_gaps,
 )
-from database.records import Document
+from database.records import Document, new_id
 from database.transaction import Unit
 from services.knowledge_ports import Embedder, Vectors
 
@@ -40,6 +42,7 @@ DAY_MS = 86_400_000
 OVERLAP_MS = {NOT_KNOWN: 600_000, PERSON: 3_600_000}
 PAGE = 50
 FORGET_ROWS = 500
+MOST_REMEMBERED = 100_000
 PAUSE_SECONDS = 0.02
 
 
@@ -60,6 +63,14 @@ class Documents(Protocol):
         ...
 
 
+class _Read(NamedTuple):
+    """The questions of what was asked; most has none."""
+
+    asked: Asked
+    language: str
+    questions: Sequence[str]
+
+
 class GapSweep:
     """One runs at a time (services/scheduler.py)."""
 
@@ -78,6 +89,7 @@ class GapSweep:
         self._reader = reader
         self._clock = clock
         self._options = options
+        self._looked_at: dict[str, dict[str, int]] = {}
 
     async def run(self) -> int:
         """Group what came since the last time, and forget what is too old; how many questions were grouped."""
@@ -102,47 +114,60 @@ class GapSweep:
         mark = await self._chat.read(gap_mark(why))
         oldest = now - self._options.keep_days * DAY_MS
         after = (max(oldest, min(mark or 0, now) - OVERLAP_MS[why]), "")
+        looked_at = {place: at for place, at in self._looked_at.get(why, {}).items() if at >= after[0]}
         grouped = 0
         while asked := await self._chat.read(pages(after, PAGE)):
-            grouped += await self._group(asked)
+            grouped += await self._group([each for each in asked if each.place not in looked_at])
+            looked_at.update((each.place, each.at) for each in asked)
             after = (asked[-1].at, asked[-1].place)
-            await self._chat.write(set_gap_mark(why, asked[-1].at))
             await self._clock.sleep(PAUSE_SECONDS)
+        # what asks nothing is not read again in each pass; forgotten, it only costs the time
+        self._looked_at[why] = looked_at if len(looked_at) <= MOST_REMEMBERED else {}
+        if after[0] > (mark or 0) and looked_at:
+            await self._chat.write(set_gap_mark(why, after[0]))
         return grouped
 
     async def _group(self, asked: Sequence[Asked]) -> int:
-        known = await self._chat.read(grouped_among([each.message_id for each in asked]))
+        known = await self._chat.read(grouped_among([each.message_id for each in asked])) if asked else set()
+        read = await asyncio.to_thread(self._read, [each for each in asked if each.message_id not in known])
         groups: dict[tuple[str, str], list[GapGroup]] = {}
-        grouped = 0
-        for each in asked:
-            if each.message_id in known or each.offered or self._reader.asked_back(each.reply):
-                continue
-            language = each.language or self._reader.language_of(each.texts, None)
-            questions = self._reader.questions(each.texts, language, each.intents)
-            if not questions:
-                continue
+        for each, language, questions in read:
             near = groups.setdefault((each.business_id, language), [])
             if not near:
                 near += await self._chat.read(gap_groups(each.business_id, language, self._embedder.name))
             vectors = await self._embedder.embed(questions)
-            for part, question in enumerate(questions):
-                await self._place(each, _question(each, part, question, vectors[part]), language, near)
-            grouped += len(questions)
-        return grouped
+            placed = [_question(each, part, question, vectors[part]) for part, question in enumerate(questions)]
+            # in one unit: a message counts as looked at by any of its questions
+            await self._chat.write(all_of([await self._place(each, one, language, near) for one in placed]))
+        return sum(len(each.questions) for each in read)
 
-    async def _place(self, asked: Asked, question: GapQuestion, language: str, groups: list[GapGroup]) -> None:
-        """Into the nearest of the groups, which are kept as they are then."""
+    def _read(self, asked: Sequence[Asked]) -> list[_Read]:
+        """Those that ask something. Takes a millisecond each: call it in a thread."""
+        found = []
+        for each in asked:
+            if each.offered or self._reader.asked_back(each.reply):
+                continue
+            language = each.language or self._reader.language_of(each.texts, None)
+            questions = self._reader.questions(each.texts, language, each.intents)
+            if questions:
+                found.append(_Read(each, language, questions))
+        return found
+
+    async def _place(
+        self, asked: Asked, question: GapQuestion, language: str, groups: list[GapGroup]
+    ) -> Unit[str] | Unit[None]:
+        """What puts it into the nearest of the groups, which are kept as they will be then."""
         vector = stored(question.vector)
         nearest = nearest_group(groups, vector, self._options.likeness)
         if nearest is None:
-            gap_id = await self._chat.write(new_gap(question, language, self._embedder.name, self._clock.now()))
+            gap_id = new_id()
             groups.append(GapGroup(gap_id, GapState.OPEN, question.vector, None))
-            return
+            return new_gap(question, language, self._embedder.name, self._clock.now(), gap_id)
         reopen = nearest.state is GapState.ANSWERED and asked.why == NOT_KNOWN and await self._failed(nearest, asked)
         centroid = (stored(nearest.centroid) + vector).astype("<f4").tobytes()
-        await self._chat.write(join_gap(nearest.id, question, centroid, reopen=reopen))
         state = GapState.OPEN if reopen else nearest.state
         groups[groups.index(nearest)] = replace(nearest, centroid=centroid, state=state)
+        return join_gap(nearest.id, question, centroid, reopen=reopen)
 
     async def _failed(self, gap: GapGroup, asked: Asked) -> bool:
         """Whether the gap's answer was there when this was asked, and did not help; or is gone."""

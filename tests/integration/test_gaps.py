@@ -1,6 +1,7 @@
 """Knowledge gaps from real turns: what is grouped, what is not, how a gap is answered, ignored, opened again."""
 
 import asyncio
+import sqlite3
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -95,6 +96,24 @@ async def world(stage):
 
 
 @dataclass
+class CountingReader:
+    """A reader that counts what it is given."""
+
+    reader: QuestionReader
+    read: int = 0
+
+    def asked_back(self, reply):
+        self.read += 1
+        return self.reader.asked_back(reply)
+
+    def language_of(self, texts, language):
+        return self.reader.language_of(texts, language)
+
+    def questions(self, texts, language, intents):
+        return self.reader.questions(texts, language, intents)
+
+
+@dataclass
 class PatientClock:
     """The stage's clock, on which a sweep's short pauses take no time."""
 
@@ -129,6 +148,32 @@ async def test_looking_twice_counts_once(world):
     await world.ask(ANNA, DOGS)
     assert [gap.count for gap in await world.listed()] == [1]
     assert [gap.count for gap in await world.listed()] == [1]
+
+
+async def test_what_asks_nothing_is_read_once(world):
+    """A pass every few seconds costs nothing for what the one before has seen."""
+    await world.ask(BEN, "I want a person")
+    await world.ask(BEN, "I was at your shop on Tuesday.")
+    reader = CountingReader(world.sweep._reader)
+    world.sweep._reader = reader
+    for _ in range(3):
+        assert await world.listed() == []
+    assert reader.read == 1
+    await world.ask(ANNA, DOGS)
+    assert [gap.count for gap in await world.listed()] == [1]
+    assert reader.read == 2
+
+
+async def test_the_questions_of_a_message_are_placed_together(world):
+    """Cut off between two of them, the next pass takes both."""
+    await world.ask(ANNA, f"{PARKING[0]} {DOGS}")
+    await world.stage.run(
+        "CREATE TRIGGER cut_off BEFORE INSERT ON gap_questions WHEN NEW.part = 1 BEGIN SELECT RAISE(ABORT, 'off'); END"
+    )
+    with pytest.raises(sqlite3.Error):
+        await world.sweep.run()
+    await world.stage.run("DROP TRIGGER cut_off")
+    assert len(await world.listed()) == 2
 
 
 async def test_what_is_answered_or_asks_nothing_is_no_gap(world):
