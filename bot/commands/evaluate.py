@@ -41,19 +41,23 @@ async def evaluate(settings: Settings, clock: Clock, wanted: EvaluationRequest) 
     async with knowledge_door(settings, wanted.business, clock) as door:
         await door.wait_whole()
         last = await door.last_evaluation(wanted.file.name)
-        outcomes = await _ask_all(door, expected)
+        outcomes, refused = await _ask_all(door, expected)
+        _complain(refused)
+        if not outcomes:
+            raise CommandError("No question could be asked.")
         figures = figures_of(outcomes)
+        # shown first: who waited for them sees them also when they cannot be kept
+        if wanted.as_json:
+            say_json(_report(wanted, outcomes, [*bad, *refused], figures, last))
+        else:
+            _print(wanted, outcomes, figures, last)
         await door.keep_evaluation(wanted.file.name, len(outcomes), figures)
-    if wanted.as_json:
-        say_json(_report(wanted, outcomes, bad, figures, last))
-    else:
-        _print(wanted, outcomes, figures, last)
     return Exit.OK
 
 
-async def _ask_all(door: KnowledgeDoor, expected: Sequence[Expected]) -> list[Outcome]:
-    """A few at once; the outcomes are in the file's order."""
-    outcomes: list[Outcome | None] = [None] * len(expected)
+async def _ask_all(door: KnowledgeDoor, expected: Sequence[Expected]) -> tuple[list[Outcome], list[BadLine]]:
+    """A few at once; the outcomes, and what was refused, are in the file's order."""
+    outcomes: list[Outcome | BadLine | None] = [None] * len(expected)
     waiting = iter(enumerate(expected))
     with tqdm(total=len(expected), desc="questions", unit="", disable=not sys.stderr.isatty()) as bar:
         workers = [asyncio.create_task(_ask_some(door, waiting, outcomes, bar)) for _ in range(AT_ONCE)]
@@ -63,18 +67,23 @@ async def _ask_all(door: KnowledgeDoor, expected: Sequence[Expected]) -> list[Ou
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-    return [each for each in outcomes if each is not None]
+    asked = [each for each in outcomes if isinstance(each, Outcome)]
+    return asked, [each for each in outcomes if isinstance(each, BadLine)]
 
 
 async def _ask_some(
     door: KnowledgeDoor,
     waiting: Iterator[tuple[int, Expected]],
-    outcomes: list[Outcome | None],
+    outcomes: list[Outcome | BadLine | None],
     bar: "tqdm[Any]",
 ) -> None:
     for index, expected in waiting:
-        passages = await door.search(expected.question, FETCH)
-        outcomes[index] = outcome(expected, passages, await door.ask(expected.question))
+        try:
+            passages = await door.search(expected.question, FETCH)
+            outcomes[index] = outcome(expected, passages, await door.ask(expected.question))
+        except CommandError as error:
+            # one that is refused must not throw the others away
+            outcomes[index] = BadLine(expected.line, f"could not be asked ({str(error).rstrip('.')})")
         bar.update()
 
 

@@ -87,6 +87,30 @@ async def test_bad_lines_are_named_and_left_out(tmp_path, settings, served, caps
         await evaluate(settings, SystemClock(), EvaluationRequest(questions(tmp_path, {"question": "?"}), "default"))
 
 
+async def test_a_refused_question_does_not_lose_the_others(tmp_path, settings, served, capsys):
+    """It is told of, and the others are counted."""
+    served.knowledge.passages = [Passage(new_id(), new_id(), "hours.pdf", "We open at nine.", 0.9)]
+    right = {"question": "When do you open?", "answer": "nine"}
+    report, err = await run(settings, questions(tmp_path, right, {"question": "\x00", "answer": "nine"}), capsys)
+    assert (report["questions"], report["figures"]["hit@1"], report["skipped"][0]["line"]) == (1, 1.0, 2)
+    assert "Line 2 could not be asked" in err
+
+
+async def test_a_run_that_cannot_be_kept_is_shown(tmp_path, settings, served, knowledge, capsys):
+    """Who waited for the figures sees them, and why they will not be there the next time."""
+
+    async def full(transaction):
+        await transaction.run(
+            "CREATE TRIGGER full BEFORE INSERT ON evaluations BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+
+    await knowledge.write(full)
+    file = questions(tmp_path, {"question": "Do you sell cars?", "unanswerable": True})
+    with pytest.raises(CommandError):
+        await evaluate(settings, SystemClock(), EvaluationRequest(file, "default", as_json=True))
+    assert json.loads(capsys.readouterr().out)["figures"]["refusal recall"] == 1.0
+
+
 async def test_runs_are_listed_in_pages(served):
     """The newest first, each once; a name leaves the others out; figures must be numbers."""
     path = f"{served.path}/evaluations"
