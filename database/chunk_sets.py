@@ -102,3 +102,15 @@ def add_embedded_chunks(
 def _list(packed: str | list[str]) -> list[str]:
     """SQLite may give a JSON array inside another as it is or as text."""
     return list(json.loads(packed)) if isinstance(packed, str) else packed
+
+
+def vector_bytes(embedder: str) -> Unit[int | None]:
+    """How long the vectors of an embedder are; None when there is none of it."""
+
+    async def unit(transaction: Transaction) -> int | None:
+        row = await transaction.one(
+            "SELECT LENGTH(vector) AS n FROM embeddings WHERE embedder = :embedder LIMIT 1", {"embedder": embedder}
+        )
+        return int(row["n"]) if row else None
+
+    return unit

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from database.chunk_sets import add_embedded_chunks
+from database.chunk_sets import add_embedded_chunks, vector_bytes
 from database.clock import Clock
 from database.document_chunks import ChunkVector, add_chunks, chunk_ids, remove_chunks
 from database.document_work import DocumentTask, Reading, Step, begin_parsing, end_parsing
@@ -107,7 +107,7 @@ class DocumentPipeline:
         while kept := await asyncio.to_thread(next, slices, None):
             chunks.take(kept)
             if not size and any(each.vector and each.embedder == embedder for each in kept):
-                size = (await self._embedder.embed([kept[0].text])).shape[1] * _NUMBER_BYTES
+                size = await self._vector_bytes(embedder, kept[0].text)
             vectors = [
                 ChunkVector(chunk.id, each.vector)
                 for chunk, each in zip(chunks.waiting, kept, strict=True)
@@ -121,6 +121,11 @@ class DocumentPipeline:
             chunks.waiting = []
             self._news.tell(chunks.task.business_id, [chunks.task.document_id])
         return Reading(MIME, READER, READER, embedder)
+
+    async def _vector_bytes(self, embedder: str, text: str) -> int:
+        """As of any vector that is there; of a first one this embedder makes one to see."""
+        known = await self._database.read(vector_bytes(embedder))
+        return known or (await self._embedder.embed([text])).shape[1] * _NUMBER_BYTES
 
     async def _take(self, chunks: "_Numbered", drafts: list[ChunkDraft]) -> None:
         chunks.take(drafts)
