@@ -20,6 +20,11 @@ MOST_GROWTH = 100
 LEAST_ALLOWED = 64 * 1024 * 1024
 MOST_BLANK = 1_000
 MOST_GROUP_BYTES = 1024 * 1024 * 1024
+# bytes of one text, or of an embedding as bytes: what is allowed of each is said by the row that has more
+LONGEST_CELL = 64 * 1024
+LONGER = f"something of more than {LONGEST_CELL // 1024} KB, which no text is"
+# how many values a row has in the columns that hold lists
+MOST_VALUES = {"tags": 100, "embedding": 16_384}
 COLUMNS = (
     "id",
     "document_id",
@@ -98,24 +103,56 @@ def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             names = _columns(file)
+            texts, rows = _checked_sizes(file.metadata, names)
+        # Texts as dictionaries: one that stands in many rows is looked at before it is made so many times.
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             number = 0
             # one thread: the event loop needs the other core
-            for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
+            for batch in file.iter_batches(rows, columns=names, use_threads=False):
                 yield from _batch_rows(batch, number)
                 number += batch.num_rows
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BrokenFileError("it is no Parquet file that can be read, or it is damaged") from error
 
 
+def _checked_sizes(metadata: Any, names: list[str]) -> tuple[list[str], int]:
+    """Which columns hold bytes, and how many rows are read at once. Raises BrokenFileError for what is too large."""
+    texts: set[str] = set()
+    rows = BATCH_ROWS
+    for group in (metadata.row_group(number) for number in range(metadata.num_row_groups)):
+        if group.total_byte_size > MOST_GROUP_BYTES:
+            raise BrokenFileError("one of its row groups is larger than 1 GB")
+        for column in (group.column(at) for at in range(group.num_columns)):
+            name = column.path_in_schema.split(".")[0]
+            if name not in names:
+                continue
+            _check_size(column, name, group.num_rows)
+            if column.path_in_schema == name and column.physical_type == "BYTE_ARRAY":
+                texts.add(name)
+            elif column.physical_type == "BYTE_ARRAY":
+                # In lists they cannot be read as dictionaries: a row may repeat the longest, which is as long as all.
+                each = column.total_uncompressed_size * column.num_values // max(group.num_rows, 1)
+                rows = max(1, min(rows, LEAST_ALLOWED // max(each, 1)))
+    return sorted(texts), rows
+
+
+def _check_size(column: Any, name: str, rows: int) -> None:
+    values = column.num_values
+    if values > MOST_VALUES.get(name, 1) * rows or 4 * values > MOST_GROUP_BYTES:
+        raise BrokenFileError(f"its column {name} holds more than its rows may have")
+    if column.total_uncompressed_size > LONGEST_CELL * (values + 16):
+        raise BrokenFileError(f"its column {name} holds {LONGER}")
+
+
 def _columns(file: Any) -> list[str]:
     """Those that we know, if they are of kinds that we know."""
     import pyarrow.types as kinds  # noqa: PLC0415 - only who imports Parquet loads it
 
-    for number in range(file.metadata.num_row_groups):
-        if file.metadata.row_group(number).total_byte_size > MOST_GROUP_BYTES:
-            raise BrokenFileError("one of its row groups is larger than 1 GB")
     schema = file.schema_arrow
     names = [name for name in COLUMNS if name in schema.names]
+    twice = next((name for name in names if schema.names.count(name) > 1), None)
+    if twice is not None:
+        raise BrokenFileError(f"it has two columns {twice}")
     texts: tuple[Any, ...] = (kinds.is_string, kinds.is_large_string, kinds.is_dictionary)
     expected = dict.fromkeys(COLUMNS, texts)
     expected |= dict.fromkeys(("ordinal", "document_chunks", "page"), (kinds.is_integer,))
@@ -132,12 +169,28 @@ def _columns(file: Any) -> list[str]:
 
 def _batch_rows(batch: Any, before: int) -> Iterator[Mapping[str, Any]]:
     plain = {name: batch.column(name) for name in batch.schema.names if name != "embedding"}
-    columns = {name: column.to_pylist() for name, column in plain.items()}
-    vectors = _vectors(batch.column("embedding"), before) if "embedding" in batch.schema.names else None
+    columns = {name: _decoded(column, name).to_pylist() for name, column in plain.items()}
+    vectors = (
+        _vectors(_decoded(batch.column("embedding"), "embedding"), before)
+        if "embedding" in batch.schema.names
+        else None
+    )
     for at in range(batch.num_rows):
         row = {name: values[at] for name, values in columns.items()}
         row["embedding"] = vectors[at] if vectors else None
         yield row
+
+
+def _decoded(column: Any, name: str) -> Any:
+    """Without dictionaries. Raises BrokenFileError before a text is repeated that is far too long."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - only who imports Parquet loads it
+    import pyarrow.types as kinds  # noqa: PLC0415 - the same
+
+    if not kinds.is_dictionary(column.type):
+        return column
+    if (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_CELL:
+        raise BrokenFileError(f"its column {name} holds {LONGER}")
+    return column.dictionary_decode()
 
 
 def _vectors(column: Any, before: int) -> list[Any]:

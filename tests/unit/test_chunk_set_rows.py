@@ -1,6 +1,7 @@
 import base64
 import gzip
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.chunk_sets.errors import BrokenFileError
+from services.chunk_sets.reading import raw_rows
 from services.chunk_sets.rows import OurEmbedder
 from services.chunk_sets.staging import StagedFile, merged, pieces, stage, without_repeats
 
@@ -113,6 +115,43 @@ def test_columns_of_other_types_are_refused(tmp_path, table):
     pq.write_table(pa.table(table), tmp_path / "set.parquet")
     with pytest.raises(BrokenFileError, match="its column"):
         staged(tmp_path / "set.parquet")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.DictionaryArray.from_arrays(pa.array([0] * 256, pa.int32()), pa.array(["x" * 2_000_000])),
+        pa.array(["x" * 2_000_000] * 256),
+    ],
+    ids=["dictionary", "text"],
+)
+def test_a_parquet_bomb_is_left_early(tmp_path, column):
+    """A long text that a small file repeats is refused before it is made as often as it is meant."""
+    path = tmp_path / "set.parquet"
+    pq.write_table(pa.table({"text": column}), path, compression="zstd", dictionary_pagesize_limit=10**9)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BrokenFileError, match="its column text holds something of more than 64 KB"):
+        staged(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+def test_lists_and_bytes_come_as_they_are(tmp_path):
+    """Tags and embeddings as bytes are read whole over several row groups, None and empty ones included."""
+    path = tmp_path / "set.parquet"
+    vectors = [np.array([1, 2, 2], "<f4").tobytes()] * 600
+    table = {"text": ["Open."] * 600, "tags": [["sale", "new"], None, []] * 200, "embedding": vectors}
+    pq.write_table(pa.table(table), path, row_group_size=400)
+    rows = list(raw_rows(path, path.name))
+    assert [row["tags"] for row in rows] == table["tags"]
+    assert all(row["text"] == "Open." and row["embedding"].tolist() == [1, 2, 2] for row in rows)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    """Which of them is meant is not guessed at."""
+    path = tmp_path / "set.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), path)
+    with pytest.raises(BrokenFileError, match="two columns text"):
+        staged(path)
 
 
 def test_damaged_files_are_refused(tmp_path):
