@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,11 +13,20 @@ from database.clock import Clock
 from database.engine import Database
 from database.records import new_id
 from services.chunk_sets.errors import ChunkSetError
-from services.chunk_sets.manifest import MANIFEST, Manifest, SetFile, SetFormat, read_manifest, sha256_of
+from services.chunk_sets.manifest import (
+    MANIFEST,
+    Manifest,
+    SetFile,
+    SetFormat,
+    file_name,
+    own_mark,
+    read_manifest,
+    sha256_of,
+)
 from services.chunk_sets.rows import OurEmbedder
 from services.chunk_sets.writing import Origin, SetWriter, open_writer
 from services.object_stores import StoreError
-from services.snapshots.places import Place, Sign
+from services.snapshots.places import Place, Sign, StoppedError
 
 PAGE = 200
 SLICE_CHUNKS = 256
@@ -57,6 +67,10 @@ class Exporter:
         self._mark = new_id()[-12:]
         self._writer: SetWriter | None = None
         self._in_file = 0
+        # A thread goes on when who waits for it is cancelled: it is waited for, and none begins after that.
+        self._putting = threading.Lock()
+        self._ended = False
+        self._complete = False
         self.count = ExportCount()
 
     async def run(self, stopped: Sign) -> Manifest:
@@ -64,13 +78,26 @@ class Exporter:
         before = await asyncio.to_thread(self._before)
         try:
             manifest = await self._write_all(stopped)
-        except Exception:
-            with contextlib.suppress(StoreError):
-                await asyncio.to_thread(self._place.remove, [each.path for each in self.count.files])
+        except BaseException:
+            await self._take_back()
             raise
         if before is not None:
             await asyncio.to_thread(self._place.remove, [each.path for each in before.files])
         return manifest
+
+    async def _take_back(self) -> None:
+        """Take away what is there, also of the file that was being put; a second cancellation does not leave it."""
+        removing = asyncio.ensure_future(asyncio.to_thread(self._remove_own))
+        while not removing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({removing})
+
+    def _remove_own(self) -> None:
+        with self._putting, contextlib.suppress(StoreError):
+            self._ended = True
+            if not self._complete:
+                ours = [each.path for each in self._place.list("") if own_mark(each.path) == self._mark]
+                self._place.remove(ours)
 
     async def _write_all(self, stopped: Sign) -> Manifest:
         async for document in self._documents():
@@ -80,9 +107,18 @@ class Exporter:
             self.count.documents += 1
         await self._end_file(stopped)
         manifest = self._manifest()
-        content = manifest.model_dump_json(indent=2).encode()
-        await asyncio.to_thread(self._place.put, MANIFEST, content, stopped)
+        await asyncio.to_thread(self._put_manifest, manifest.model_dump_json(indent=2).encode(), stopped)
         return manifest
+
+    def _put_manifest(self, content: bytes, stopped: Sign) -> None:
+        with self._putting:
+            self._still_going()
+            self._place.put(MANIFEST, content, stopped)
+            self._complete = True
+
+    def _still_going(self) -> None:
+        if self._ended:
+            raise StoppedError
 
     def _before(self) -> Manifest | None:
         found = read_manifest(self._place, self._place.list(""))
@@ -116,7 +152,7 @@ class Exporter:
         return max(1, min(SLICE_CHUNKS, self._order.file_chunks - self._in_file))
 
     def _path(self) -> Path:
-        return self._folder / f"chunks-{self._mark}-{len(self.count.files) + 1:05}.{self._order.kind}"
+        return self._folder / file_name(self._mark, len(self.count.files) + 1, self._order.kind)
 
     def _write(self, origin: Origin, chunks: list[StoredChunk]) -> None:
         if self._writer is None:
@@ -131,12 +167,14 @@ class Exporter:
             self._writer, self._in_file = None, 0
 
     def _put(self, writer: SetWriter, stopped: Sign) -> SetFile:
-        writer.close()
-        path = self._path()
-        written = SetFile(path=path.name, bytes=path.stat().st_size, sha256=sha256_of(path), chunks=self._in_file)
-        self._place.put(path.name, path, stopped)
-        path.unlink()
-        return written
+        with self._putting:
+            self._still_going()
+            writer.close()
+            path = self._path()
+            written = SetFile(path=path.name, bytes=path.stat().st_size, sha256=sha256_of(path), chunks=self._in_file)
+            self._place.put(path.name, path, stopped)
+            path.unlink()
+            return written
 
     def _manifest(self) -> Manifest:
         return Manifest(

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from database.clock import Clock
 from database.records import Document, DocumentStatus
 from services.chunk_files import SOURCE
 from services.chunk_sets.errors import BrokenFileError, ChunkSetError
-from services.chunk_sets.manifest import MANIFEST, SUFFIXES, Manifest, SetFile, read_manifest, sha256_of
+from services.chunk_sets.manifest import MANIFEST, SUFFIXES, Manifest, SetFile, own_mark, read_manifest, sha256_of
 from services.chunk_sets.rows import OurEmbedder
 from services.chunk_sets.staging import StagedDocument, StagedFile, merged, pieces, stage, without_repeats
 from services.ingestion import Ingestion
@@ -19,6 +20,8 @@ from services.object_stores import StoreError
 from services.snapshots.places import Place, Stored
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.5
@@ -92,12 +95,10 @@ class Importer:
             self.count.files = len(wanted)
             embedder = manifest.embedder if manifest else None
             room = asyncio.Semaphore(self._order.files_at_once)
-            staged = await asyncio.gather(
-                *(self._take_file(number, file, embedder, room) for number, file in enumerate(wanted))
-            )
+            staged = await _all(self._take_file(number, file, embedder, room) for number, file in enumerate(wanted))
             documents = await asyncio.to_thread(merged, staged)
             self.count.documents = len(documents)
-            taken = await asyncio.gather(*(self._take_document(document, wanted) for document in documents))
+            taken = await _all(self._take_document(document, wanted) for document in documents)
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
         await self._follow([document for document in taken if document is not None])
@@ -126,6 +127,10 @@ class Importer:
                 self._failed(file.name, str(error))
             except FileNotFoundError:
                 self._failed(file.name, "it is not there any more")
+            except Exception as error:
+                # the edge: whatever is odd about one file, the others are taken in
+                logger.warning("a file of a chunk set could not be read", exc_info=True)
+                self._failed(file.name, f"it could not be read ({type(error).__name__})")
             finally:
                 self.count.files_done += 1
         return None
@@ -169,10 +174,15 @@ class Importer:
             try:
                 return await self._made(document)
             except BrokenFileError as error:
-                files = sorted({entry.file for entry in document.entries})
-                self._failed(f"{wanted[files[-1]].name} ({document.filename})", str(error))
-                self.count.documents -= 1
-                return None
+                reason = str(error)
+            except Exception as error:
+                # the edge: whatever is odd about one document, the others are taken in
+                logger.warning("a document of a chunk set could not be made", exc_info=True)
+                reason = f"it could not be taken in ({type(error).__name__})"
+            files = sorted({entry.file for entry in document.entries})
+            self._failed(f"{wanted[files[-1]].name} ({document.filename})", reason)
+            self.count.documents -= 1
+            return None
 
     async def _made(self, document: StagedDocument) -> Document:
         self.count.repeated += await asyncio.to_thread(without_repeats, document)
@@ -211,6 +221,13 @@ class Importer:
         self.count.failures.append(Failure(file, reason))
 
 
+async def _all(works: Iterable[Coroutine[None, None, T]]) -> list[T]:
+    """What they return, in their order; when one fails, none goes on behind the back of who waits."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in works]
+    return [task.result() for task in tasks]
+
+
 def _named(manifest: Manifest, found: list[Stored]) -> list[_Wanted]:
     there = {each.path: each for each in found}
     return [_Wanted(each.path, there.get(each.path), each) for each in manifest.files]
@@ -218,4 +235,6 @@ def _named(manifest: Manifest, found: list[Stored]) -> list[_Wanted]:
 
 def _unnamed(found: list[Stored]) -> list[_Wanted]:
     files = sorted((each for each in found if each.path.endswith(SUFFIXES)), key=lambda each: each.path)
+    if any(own_mark(each.path) for each in files):
+        raise ChunkSetError(f"{MANIFEST} is missing: this is a part of a chunk set. Export it again, or name one file.")
     return [_Wanted(each.path, each, None) for each in files]

@@ -1,6 +1,7 @@
 """What a chunk set says of itself in manifest.json, which is written last; and the names of its files."""
 
 import hashlib
+import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -13,6 +14,8 @@ MANIFEST = "manifest.json"
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz")
 SCHEMA_VERSION = 1
 MOST_MANIFEST_BYTES = 16 * 1024 * 1024
+
+_OWN_NAME = re.compile(r"chunks-([0-9a-zA-Z]{12})-[0-9]{5,}\.(?:parquet|jsonl|jsonl\.gz)")
 
 SetFormat = Literal["parquet", "jsonl", "jsonl.gz"]
 Count = Annotated[int, Field(ge=0)]
@@ -51,6 +54,17 @@ class Manifest(_Strict):
     documents: Count
     chunks: Count
     files: list[SetFile]
+
+
+def file_name(mark: str, number: int, kind: SetFormat) -> str:
+    """What a file of a set is called; `mark` is its export's, twelve characters."""
+    return f"chunks-{mark}-{number:05}.{kind}"
+
+
+def own_mark(path: str) -> str | None:
+    """The mark of the export that wrote a file; None for a name that we do not give."""
+    found = _OWN_NAME.fullmatch(path)
+    return found[1] if found else None
 
 
 def read_manifest(place: Place, found: list[Stored]) -> Manifest | None:

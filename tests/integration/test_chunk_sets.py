@@ -1,10 +1,13 @@
 """Chunk sets between two knowledge bases: whole, in part, again, and through an object store that goes down."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from database.records import Document
@@ -181,6 +184,28 @@ async def test_an_interrupted_import_is_begun_again(opened: Opener, sets: Sets, 
     assert [each.version for each in await listed(desk)] == [1, 1]
 
 
+async def test_a_cut_off_export_leaves_nothing(opened: Opener, sets: Sets, tmp_path):
+    """A stop in the middle takes its files away again; of half a set without its manifest nothing is taken in."""
+    desk = await opened()
+    for name in ("a.md", "b.md", "c.md"):
+        await desk.learned(name, f"# {name}\n\nText of {name}.".encode())
+    async with AsyncExitStack() as first:
+        made = await Sets(first, tmp_path / "first").open(desk, file_chunks=1)
+        run = made.export("b1", "b1", str(tmp_path / "set"), "jsonl")
+        assert run.exported
+        while not run.exported.files:
+            await asyncio.sleep(0)
+    assert run.state is RunState.FAILED
+    assert list((tmp_path / "set").iterdir()) == []
+    made = await sets.open(desk, file_chunks=1)
+    await exported(made, tmp_path / "set", "jsonl")
+    (tmp_path / "set" / MANIFEST).unlink()
+    run = made.import_("b2", str(tmp_path / "set"))
+    await made.wait()
+    assert MANIFEST in str(run.error)
+    assert await listed(desk) == []
+
+
 async def test_through_an_object_store_that_goes_down(opened: Opener, sets: Sets, tmp_path):
     """There and back; without the server a sentence, without keys in it."""
     desk = await opened()
@@ -210,6 +235,20 @@ async def test_files_without_a_manifest(opened: Opener, sets: Sets, tmp_path):
     taken = await imported(made, folder)
     assert (taken.documents, taken.unchanged) == (2, 1)
     assert [each.filename for each in await listed(desk)] == ["a.jsonl", "b.jsonl"]
+
+
+async def test_an_odd_file_keeps_no_other_away(opened: Opener, sets: Sets, tmp_path):
+    """Two columns of one name in one file: it is listed, and the others are taken in."""
+    desk = await opened()
+    folder = tmp_path / "set"
+    folder.mkdir()
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    pq.write_table(table, folder / "a.parquet")
+    for name in ("b", "c"):
+        (folder / f"{name}.jsonl").write_text(json.dumps({"text": f"Text of {name}."}), "utf-8")
+    taken = await imported(await sets.open(desk), folder)
+    assert [(each.file, each.reason) for each in taken.failures] == [("a.parquet", "it has two columns text")]
+    assert [each.filename for each in await listed(desk)] == ["b.jsonl", "c.jsonl"]
 
 
 async def test_what_is_no_set_is_a_sentence(opened: Opener, sets: Sets, tmp_path):
