@@ -95,7 +95,9 @@ class Database:
     async def _read(self, reader: Connection, unit: Unit[T]) -> T:
         work = asyncio.ensure_future(reader.run(lambda connection: _snapshot(connection, unit)))
         try:
-            return await asyncio.wait_for(asyncio.shield(work), self._options.read_timeout_seconds)
+            # Not wait_for: Python 3.11's forgets a cancellation that comes when the work has just ended.
+            async with asyncio.timeout(self._options.read_timeout_seconds):
+                return await asyncio.shield(work)
         except (TimeoutError, asyncio.CancelledError):
             # The connection must be idle before another reader gets it.
             await reader.interrupt()

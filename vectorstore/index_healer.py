@@ -175,8 +175,10 @@ class IndexHealer:
         try:
             while not back.done():
                 asked = asyncio.create_task(self._wanted.wait(), name="repair is asked for")
-                await asyncio.wait({back, asked}, return_when=asyncio.FIRST_COMPLETED)
-                asked.cancel()
+                try:
+                    await asyncio.wait({back, asked}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    asked.cancel()
                 if not back.done():
                     self._wanted.clear()
                     if self._words.damaged:

@@ -89,6 +89,22 @@ async def test_a_caller_cancelled_in_the_middle_leaves_all_or_nothing(chat: Data
     assert await chat.read(keys()) in (["begun", "next"], ["next"])
 
 
+async def test_a_loop_of_reads_ends_when_it_is_cancelled(chat: Database) -> None:
+    """A cancellation is never forgotten, also when it comes in the instant in which a read ends."""
+
+    async def read_on() -> None:
+        while True:
+            await chat.read(keys())
+
+    for turns in range(100):
+        reading = asyncio.create_task(read_on())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait({reading}, timeout=20)
+        assert reading.cancelled()
+
+
 async def test_inbox_units_go_first(chat: Database) -> None:
     """What waits for a 200 is written before everything else that waits."""
     others = [asyncio.create_task(chat.write(keep(f"later {n}"))) for n in range(3)]
