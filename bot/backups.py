@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from bot.api.schemas import rfc3339
 from bot.health import Check, Component, State
@@ -46,7 +47,9 @@ def backup_check(backups: Backups) -> dict[str, Check]:
 
     async def check() -> Component:
         last = backups.last_success
-        facts = {"last_success": rfc3339(last) if last else None}
+        facts: dict[str, Any] = {"last_success": rfc3339(last) if last else None}
+        if backups.unusable:
+            facts["unusable"] = backups.unusable
         if backups.last_failure is None:
             return Component(State.OK, facts)
         return Component(State.DEGRADED, {**facts, "problem": backups.last_failure})

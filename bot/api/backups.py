@@ -14,7 +14,7 @@ from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import LONGEST_ERROR, Time, answered, rfc3339
 from services.object_stores import StoreError
 from services.snapshots.backups import Backup, BackupRunningError, Backups, BackupState
-from services.snapshots.manifest import Snapshot
+from services.snapshots.manifest import Snapshot, dated, is_snapshot_id
 
 BACKUPS: web.AppKey[Backups] = web.AppKey("backups", Backups)
 # the commands of this machine: they may write wherever this process may
@@ -89,6 +89,25 @@ class BackupOut(BaseModel):
             ended_at=None,
         )
 
+    @classmethod
+    def unusable(cls, snapshot_id: str, reason: str, place: str) -> "BackupOut":
+        """From a manifest that cannot be read: all that is known is its name."""
+        return cls(
+            id=snapshot_id,
+            state=BackupState.FAILED,
+            stage=None,
+            progress=1.0,
+            error_message=f"The snapshot cannot be used: {reason}"[:LONGEST_ERROR],
+            place=place,
+            with_index=False,
+            files=0,
+            bytes=0,
+            bytes_written=None,
+            complete=False,
+            created_at=rfc3339(dated(snapshot_id)),
+            ended_at=None,
+        )
+
 
 class BackupPage(BaseModel):
     """A page of backups, the newest first."""
@@ -131,23 +150,32 @@ async def get_backup(request: web.Request) -> web.Response:
     backup = request.app[BACKUPS].get(wanted)
     if backup is not None:
         return answered(BackupOut.of(backup))
-    for found in await _all(request):
-        if found.id == wanted:
+    if is_snapshot_id(wanted):
+        for found in await _held(request, wanted):
             return answered(found)
     raise not_found("backup")
 
 
 async def _all(request: web.Request) -> Sequence[BackupOut]:
     backups = request.app[BACKUPS]
-    try:
-        snapshots = await backups.snapshots()
-    except StoreError as error:
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
-    there = {each.id: BackupOut.found(each, backups.place) for each in snapshots}
-    # one that was made and is not there any more has been pruned
+    there = {each.id: each for each in await _held(request)}
+    # one that was made and is not there any more has been pruned; one that is not whole any more shows as what it is
     ours = {
         each.order.snapshot_id: BackupOut.of(each)
         for each in backups.recent()
-        if each.state is not BackupState.DONE or not each.usual or each.order.snapshot_id in there
+        if each.state is not BackupState.DONE
+        or not each.usual
+        or (each.order.snapshot_id in there and there[each.order.snapshot_id].complete)
     }
     return sorted((there | ours).values(), key=lambda each: each.id, reverse=True)
+
+
+async def _held(request: web.Request, only: str | None = None) -> list[BackupOut]:
+    """What the usual place holds, or `only` the one with this id."""
+    backups = request.app[BACKUPS]
+    try:
+        held = await backups.snapshots(only)
+    except StoreError as error:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+    unusable = [BackupOut.unusable(each, broken.reason, backups.place) for each, broken in held.broken.items()]
+    return [*(BackupOut.found(each, backups.place) for each in held.snapshots()), *unusable]

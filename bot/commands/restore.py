@@ -62,14 +62,19 @@ async def _list(place: Place, *, as_json: bool) -> Exit:
     inventory = await asyncio.to_thread(take_inventory, place)
     snapshots = inventory.snapshots()
     if as_json:
-        say_json({"snapshots": [each.shown() for each in snapshots], "unusable": inventory.broken})
+        say_json(
+            {
+                "snapshots": [each.shown() for each in snapshots],
+                "unusable": {snapshot_id: each.reason for snapshot_id, each in inventory.broken.items()},
+            }
+        )
         return Exit.OK
     for each in snapshots:
         index = ", with the index" if each.with_index else ""
         missing = "" if each.complete else "  NOT COMPLETE: files are missing"
         say(f"{each.id}  {each.files} files, {megabytes(each.bytes)}{index}, by {each.concierge}{missing}")
-    for snapshot_id, reason in inventory.broken.items():
-        say(f"{snapshot_id}  UNUSABLE: {reason}")
+    for snapshot_id, broken in inventory.broken.items():
+        say(f"{snapshot_id}  UNUSABLE: {broken.reason}")
     if not snapshots and not inventory.broken:
         say(f"There is no snapshot in {place.shown}.")
     return Exit.OK

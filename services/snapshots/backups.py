@@ -17,7 +17,7 @@ from database.clock import Clock
 from database.copying import UnsoundDatabaseError
 from database.metrics import Metrics
 from services.object_stores import StoreAccess, StoreError, told
-from services.snapshots.inventory import take_inventory
+from services.snapshots.inventory import Inventory, take_inventory
 from services.snapshots.making import IndexFiles, Order, SnapshotMaker
 from services.snapshots.manifest import Snapshot
 from services.snapshots.places import Place, StoppedError, open_place
@@ -68,12 +68,13 @@ class Backup:
 class BackupOptions:
     """`place` is where snapshots go unless told otherwise; empty: nowhere, and none are made by themselves.
 
-    `keep` and `schedule` hold for that place only.
+    `keep` and `schedule` hold for that place only. `stop_seconds`: how long the end waits for what is being made.
     """
 
     place: str = ""
     schedule: str = ""
     keep: int = 7
+    stop_seconds: float = 5.0
     access: StoreAccess = field(default_factory=StoreAccess)
 
 
@@ -96,10 +97,13 @@ class Backups:
         self._clock = clock
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="backup")
+        # a store that is silent keeps those who look waiting, and not the work
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="backup list")
         self._known: dict[str, Backup] = {}
         self._work: asyncio.Task[None] | None = None
         self._last_success: int | None = None
         self._last_failure: str | None = None
+        self._unusable = 0
 
     @classmethod
     @asynccontextmanager
@@ -141,6 +145,11 @@ class Backups:
         """Why the last backup failed; None when it did not."""
         return self._last_failure
 
+    @property
+    def unusable(self) -> int:
+        """How many manifests of the usual place cannot be read, by the last look at it."""
+        return self._unusable
+
     async def start(self, *, to: str = "", with_index: bool = False) -> Backup:
         """Begin a backup; `to` is another place than the usual one, where nothing is ever removed.
 
@@ -170,15 +179,18 @@ class Backups:
         """The backups of this process, newest first."""
         return list(reversed(self._known.values()))
 
-    async def snapshots(self) -> list[Snapshot]:
-        """What the usual place holds, newest first; `[]` when there is none. Raises StoreError."""
+    async def snapshots(self, only: str | None = None) -> Inventory:
+        """What the usual place holds, or `only` the snapshot with this id; nothing without one. Raises StoreError."""
         if not self._options.place:
-            return []
+            return Inventory()
 
-        def listed() -> list[Snapshot]:
-            return take_inventory(open_place(self._options.place, self._options.access)).snapshots()
+        def listed() -> Inventory:
+            return take_inventory(open_place(self._options.place, self._options.access), only)
 
-        return await self._threaded(listed)
+        found = await asyncio.get_running_loop().run_in_executor(self._looks, listed)
+        if only is None:
+            self._unusable = len(found.broken)
+        return found
 
     async def wait(self) -> None:
         """Return when nothing is being made."""
@@ -195,13 +207,16 @@ class Backups:
         index = self._index or NoIndex()
         maker = SnapshotMaker(self._directory, index, self._program, self._clock, self._threads, keep)
         try:
-            backup.snapshot = await maker.make(backup.order, place, backup.progress)
+            held = await maker.make(backup.order, place, backup.progress)
         except Exception as error:  # noqa: BLE001 - the edge: a backup that fails is told, and nothing else stops
             backup.error = why(error)
             self._last_failure = backup.error
             logger.warning("backup %s failed: %s", backup.order.snapshot_id, backup.error)
         else:
+            backup.snapshot = held.manifests[backup.order.snapshot_id].snapshot
             self._last_failure = None
+            if backup.usual:
+                self._unusable = len(held.broken)
             self._succeeded(backup.order.created_at)
             logger.info(
                 "backup %s: %d files, %d bytes, %d of them new",
@@ -239,7 +254,7 @@ class Backups:
             self._last_failure = why(error)
             logger.warning("snapshots cannot be listed: %s", self._last_failure)
             return
-        for snapshot in found:
+        for snapshot in found.snapshots():
             if snapshot.complete:
                 self._succeeded(snapshot.created_at)
                 return
@@ -270,9 +285,13 @@ class Backups:
         if self._work is not None:
             for backup in self._known.values():
                 backup.progress.stop()
-            await asyncio.wait([self._work])
-        with contextlib.suppress(RuntimeError):
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            await asyncio.wait([self._work], timeout=self._options.stop_seconds)
+            if not self._work.done():
+                logger.warning("a backup's store does not answer: it is not waited for")
+                self._work.cancel()
+                await asyncio.wait([self._work])
+        for threads in (self._threads, self._looks):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 class NoIndex:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from database.records import new_id
 from services.object_stores import StoreError, told
 from services.snapshots.folders import make_private, sync_folder
+from services.snapshots.manifest import FOLDERS
 from services.snapshots.places import Sign, StoppedError, Stored
 
 PIECE_BYTES = 1024 * 1024
@@ -34,11 +35,13 @@ class DirectoryPlace:
 
     def list(self, folder: str) -> list[Stored]:
         """As Place.list. What is being written is left out."""
+        return [stored for stored in self._stored(folder) if not stored.path.endswith(PART)]
+
+    def _stored(self, folder: str) -> Sequence[Stored]:
         try:
             return [
                 Stored(path.relative_to(self.directory).as_posix(), state.st_size, int(state.st_mtime * 1000))
                 for path, state in self._files(folder)
-                if path.suffix != PART
             ]
         except OSError as error:
             raise self._told(error) from error
@@ -98,11 +101,9 @@ class DirectoryPlace:
             raise self._told(error) from error
 
     def remove_parts(self, before: int) -> None:
-        """Take away what writers that were killed have left, when it is older than `before` (epoch milliseconds)."""
-        with suppress(OSError):
-            for path in self.directory.rglob(f"*{PART}"):
-                if path.stat().st_mtime * 1000 < before:
-                    path.unlink(missing_ok=True)
+        """As Place.remove_parts."""
+        parts = [stored for folder in FOLDERS for stored in self._stored(folder) if stored.path.endswith(PART)]
+        self.remove([stored.path for stored in parts if stored.modified_at < before])
 
     def _told(self, error: OSError) -> StoreError:
         if error.errno and error.strerror and not isinstance(error, TimeoutError):

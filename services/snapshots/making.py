@@ -12,11 +12,10 @@ from typing import Protocol, TypeVar
 
 from database.clock import Clock
 from services.object_stores import StoreError
-from services.snapshots.inventory import Inventory, need_own_place, prune, take_inventory
+from services.snapshots.inventory import Inventory, need_own_place, prune, take_inventory, unmark_damaged
 from services.snapshots.manifest import (
     FORMAT,
     Manifest,
-    Snapshot,
     SnapshotFile,
     content_path,
     manifest_path,
@@ -64,19 +63,28 @@ class SnapshotMaker:
     keep: int | None = None
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def make(self, order: Order, place: Place, progress: Progress) -> Snapshot:
-        """Make it, then prune. Raises StoreError, UnsoundDatabaseError, sqlite3.Error, OSError, StoppedError."""
+    async def make(self, order: Order, place: Place, progress: Progress) -> Inventory:
+        """Make it, then prune; what the place holds with it.
+
+        Who is cancelled leaves the stage to the directory's next owner: a thread may still read it.
+        Raises StoreError, UnsoundDatabaseError, sqlite3.Error, OSError, StoppedError.
+        """
         async with self._making:
             stage = stage_of(self.directory)
             folder = await self._threaded(stage.__enter__)
+            cancelled = False
             try:
                 staged = await self._staged(folder, order, progress)
                 inventory = await self._threaded(partial(self._put, order, staged, place, progress))
+            except asyncio.CancelledError:
+                cancelled = True
+                raise
             finally:
-                await self._threaded(partial(stage.__exit__, None, None, None))
+                if not cancelled:
+                    await self._threaded(partial(stage.__exit__, None, None, None))
             if self.keep is not None:
-                await self._threaded(partial(_prune, place, inventory, self.keep, self.clock.now()))
-        return inventory.manifests[order.snapshot_id].snapshot
+                await self._threaded(partial(self._prune, order, place, inventory, self.keep))
+        return inventory
 
     async def _staged(self, folder: Path, order: Order, progress: Progress) -> Staged:
         staged = await self._threaded(partial(stage_data, self.directory, folder, progress))
@@ -113,14 +121,17 @@ class SnapshotMaker:
         progress.go_on()
         return _name(manifest, place, progress)
 
-    async def _threaded(self, work: Callable[[], T]) -> T:
-        """Do it in a thread. A caller that is cancelled waits until it has ended: the stage must not go before it."""
-        running = asyncio.get_running_loop().run_in_executor(self.threads, work)
+    def _prune(self, order: Order, place: Place, inventory: Inventory, keep: int) -> None:
         try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            raise
+            pruned = prune(place, inventory, keep=keep, now=self.clock.now(), made=order.snapshot_id)
+        except StoreError as error:
+            # the snapshot is there: the next one tries again
+            logger.warning("old snapshots could not be removed: %s", error)
+            return
+        logger.info("%d old snapshots and %d of their files were removed", pruned.snapshots, pruned.contents)
+
+    async def _threaded(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
 
 
 def _stored(file: StagedFile, place: Place, inventory: Inventory, progress: Progress) -> SnapshotFile:
@@ -134,6 +145,8 @@ def _stored(file: StagedFile, place: Place, inventory: Inventory, progress: Prog
     there = inventory.holds(content_path(sha256), file.bytes)
     if not there:
         place.put(content_path(sha256), file.source, progress.stopped)
+        if content_path(sha256) in inventory.damaged:
+            unmark_damaged(place, [content_path(sha256)])
     progress.add(file.bytes, written=not there)
     return SnapshotFile(path=file.path, bytes=file.bytes, sha256=sha256)
 
@@ -147,13 +160,3 @@ def _name(manifest: Manifest, place: Place, progress: Progress) -> Inventory:
     place.put(manifest_path(manifest.id), manifest.written(), progress.stopped)
     inventory.add(manifest)
     return inventory
-
-
-def _prune(place: Place, inventory: Inventory, keep: int, now: int) -> None:
-    try:
-        pruned = prune(place, inventory, keep=keep, now=now)
-    except StoreError as error:
-        # the snapshot is there: the next one tries again
-        logger.warning("old snapshots could not be removed: %s", error)
-        return
-    logger.info("%d old snapshots and %d of their files were removed", pruned.snapshots, pruned.contents)

@@ -1,6 +1,7 @@
 """What a snapshot is: a manifest that names each file with its size and checksum, written when all of it is there.
 
-A place holds `snapshots/<id>.json` and `content/<ab>/<sha256>`, so that snapshots share what they have in common.
+A place holds `snapshots/<id>.json` and `content/<ab>/<sha256>`, so that snapshots share what they have in common, and
+`damaged/<sha256>`, empty, for content that a restore found to be other than it should.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ from database.records import new_id
 FORMAT = 1
 MANIFESTS = "snapshots"
 CONTENT = "content"
+DAMAGED = "damaged"
+FOLDERS = (MANIFESTS, CONTENT, DAMAGED)
 CHAT, KNOWLEDGE = "concierge.db", "knowledge.db"
 # by the name of their migrations; lexical.db is made from knowledge.db
 DATABASES = {"chat": CHAT, "knowledge": KNOWLEDGE}
@@ -121,6 +124,15 @@ def new_snapshot_id(now: int) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{now % 1000:03d}-{new_id()[-6:]}"
 
 
+def dated(snapshot_id: str) -> int:
+    """When a snapshot was made, by its id: epoch milliseconds, 0 for an id with no such day."""
+    try:
+        moment = datetime.strptime(snapshot_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return 0
+    return int(moment.timestamp()) * 1000 + int(snapshot_id[16:19])
+
+
 def is_snapshot_id(text: str) -> bool:
     """Whether this may be a snapshot's id."""
     return _ID.fullmatch(text) is not None
@@ -134,6 +146,11 @@ def manifest_path(snapshot_id: str) -> str:
 def content_path(sha256: str) -> str:
     """Where content with this checksum lies in a place."""
     return f"{CONTENT}/{sha256[:2]}/{sha256}"
+
+
+def damage_mark(sha256: str) -> str:
+    """Where a place notes that content of this name is other than it should be."""
+    return f"{DAMAGED}/{sha256}"
 
 
 def read_manifest(content: bytes) -> Manifest:

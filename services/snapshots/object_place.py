@@ -76,6 +76,9 @@ class ObjectPlace:
             for start in range(0, len(paths), REMOVED_AT_ONCE):
                 obstore.delete(self._store, list(paths[start : start + REMOVED_AT_ONCE]))
 
+    def remove_parts(self, before: int) -> None:
+        """As Place.remove_parts: unfinished uploads are the store's own, and a rule of the bucket ends them."""
+
     def _put_parts(self, path: str, source: Path, stopped: Sign) -> None:
         import obstore  # noqa: PLC0415 - only who has an object store loads it
 

@@ -54,6 +54,10 @@ class Place(Protocol):
         """Take files away; what is not there is no error."""
         ...
 
+    def remove_parts(self, before: int) -> None:
+        """Take away what writers that were killed have left, if older than `before` (epoch milliseconds)."""
+        ...
+
 
 def open_place(address: str, access: StoreAccess) -> Place:
     """The place at an address: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///folder`, or a folder's path.

@@ -1,6 +1,7 @@
 """Brings a snapshot back: everything is fetched and checked beside the data before anything of them is touched."""
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from database.copying import UnsoundDatabaseError, check_database, check_schema
 from services.object_stores import StoreError
 from services.snapshots.folders import make_private, sync_folder
-from services.snapshots.inventory import fetch_manifest, take_inventory
+from services.snapshots.inventory import fetch_manifest, mark_damaged, take_inventory
 from services.snapshots.manifest import (
     CONTENT,
     DATABASES,
@@ -25,6 +26,8 @@ from services.snapshots.manifest import (
 from services.snapshots.places import Place, Stored
 from services.snapshots.swapping import JOURNAL, STAGE, begin_swap, finish_swap
 from services.snapshots.work import Progress, check_room, for_each
+
+logger = logging.getLogger(__name__)
 
 LATEST = "latest"
 
@@ -125,7 +128,7 @@ def fetch(place: Place, manifest: Manifest, folder: Path, progress: Progress) ->
 
 
 def _need_all(place: Place, manifest: Manifest) -> None:
-    """Before gigabytes are fetched in vain."""
+    """Before gigabytes are fetched in vain. What was found damaged is fetched: somebody may have put it right."""
     there = {stored.path: stored.bytes for stored in place.list(CONTENT)}
     for file in manifest.files:
         if there.get(file.stored) != file.bytes:
@@ -146,7 +149,16 @@ def _fetch_one(place: Place, file: SnapshotFile, target: Path, progress: Progres
     except FileNotFoundError:
         raise UnusableSnapshotError(f"{file.path} is missing in {place.shown}: {file.stored}.") from None
     if digest.hexdigest() != file.sha256:
+        _mark(place, file)
         raise UnusableSnapshotError(_wrong("", file, "damaged", place))
+
+
+def _mark(place: Place, file: SnapshotFile) -> None:
+    """Its size is right: only who reads it can tell the next backup to store it again."""
+    try:
+        mark_damaged(place, file.sha256)
+    except StoreError as error:
+        logger.warning("%s cannot be marked as damaged: %s", file.stored, error)
 
 
 def _wrong(snapshot_id: str, file: SnapshotFile, what: str, place: Place) -> str:

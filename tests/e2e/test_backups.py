@@ -97,6 +97,15 @@ async def test_backups_over_the_api(tmp_path):
         ready = await stage.ready()
         assert ready["components"]["backups"]["status"] == "ok"
         assert ready["components"]["backups"]["last_success"] == backup["created_at"]
+        broken = "20200101-030000-000-1f2e3d"
+        (tmp_path / "backups" / "snapshots" / f"{broken}.json").write_text("{")
+        _, page = await stage.call("GET", "/api/v1/backups")
+        assert [each["id"] for each in page["backups"]] == [begun["id"], broken]
+        _, unusable = await stage.call("GET", f"/api/v1/backups/{broken}")
+        assert unusable == page["backups"][1]
+        assert (unusable["state"], unusable["created_at"]) == ("failed", "2020-01-01T03:00:00.000Z")
+        assert "cut off" in unusable["error_message"]
+        assert (await stage.ready())["components"]["backups"]["unusable"] == 1
     code, out, _ = await concierge(stage.server, "restore", "--list", "--from", str(tmp_path / "backups"))
     assert code == 0
     assert out.startswith(begun["id"])

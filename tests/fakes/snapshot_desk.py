@@ -33,9 +33,9 @@ class Desk:
         await self.clock.advance(1)
         self.progress = Progress()
         order = Order.new(self.clock.now(), with_index=with_index)
-        made = await self.maker.make(order, self.place, self.progress)
-        assert made.complete
-        return find_snapshot(self.place, made.id)
+        held = await self.maker.make(order, self.place, self.progress)
+        assert held.manifests[order.snapshot_id].snapshot.complete
+        return find_snapshot(self.place, order.snapshot_id)
 
     def stored(self, part: str) -> list[Path]:
         return [path for path in (self.folder / part).rglob("*") if path.is_file()]

@@ -1,6 +1,8 @@
 """Backups beside a running server: one at a time, by the schedule, and every failure in a sentence."""
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -70,7 +72,10 @@ async def test_one_backup_at_a_time(tmp_path, clock, metrics):
             second.order.snapshot_id,
             first.order.snapshot_id,
         ]
-        assert [each.id for each in await backups.snapshots()] == [second.order.snapshot_id, first.order.snapshot_id]
+        assert [each.id for each in (await backups.snapshots()).snapshots()] == [
+            second.order.snapshot_id,
+            first.order.snapshot_id,
+        ]
         assert metrics.registry.get_sample_value("concierge_backups_total", {"outcome": "done"}) == 2
         assert metrics.registry.get_sample_value("concierge_last_backup_timestamp_seconds") == clock.now() / 1000
 
@@ -251,11 +256,11 @@ async def test_a_store_that_dies_in_the_middle_costs_only_that_snapshot(tmp_path
             assert "cannot be reached" in str(backup.error)
             assert not (data.directory / "snapshot.partial").exists()
             await server.start()
-            assert await backups.snapshots() == []
+            assert (await backups.snapshots()).snapshots() == []
             await clock.advance(1)
             again = await made(backups)
             assert again.state is BackupState.DONE
-            assert [each.complete for each in await backups.snapshots()] == [True]
+            assert [each.complete for each in (await backups.snapshots()).snapshots()] == [True]
 
 
 async def test_the_end_of_the_server_ends_a_backup(tmp_path, clock, metrics):
@@ -269,6 +274,42 @@ async def test_the_end_of_the_server_ends_a_backup(tmp_path, clock, metrics):
         assert (backup.state, backup.error) == (BackupState.FAILED, "It was given up because the server stopped.")
         assert not (data.directory / "snapshot.partial").exists()
         assert _manifests(server) == []
+
+
+async def test_a_silent_store_delays_nobody(tmp_path, clock, metrics):
+    """Lists that hang leave the threads to the work, and the end waits for neither."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(50)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        access = StoreAccess("key", "secret", endpoint_url=url, timeout_seconds=8, retries=0)
+        options = BackupOptions("s3://b/p", stop_seconds=0.2, access=access)
+        async with small_data(tmp_path / "data", clock) as data:
+            async with running(data, clock, metrics, options) as backups:
+                lists = [asyncio.create_task(backups.snapshots()) for _ in range(3)]
+                backup = await backups.start()
+                await seen(lambda: backup.progress.stage == "checking")
+                began = time.perf_counter()
+            assert time.perf_counter() - began < access.timeout_seconds - 2
+        for each in lists:
+            each.cancel()
+        await asyncio.wait(lists)
+
+
+async def test_one_snapshot_is_looked_up_alone(tmp_path, clock, metrics):
+    """Its id reads its manifest and no other; what cannot be read is counted by a look at all of them."""
+    options = BackupOptions(str(tmp_path / "backups"))
+    async with small_data(tmp_path / "data", clock) as data, running(data, clock, metrics, options) as backups:
+        first = await made(backups)
+        await clock.advance(1)
+        second = await made(backups)
+        ids = [each.order.snapshot_id for each in (first, second)]
+        (tmp_path / "backups" / "snapshots" / f"{ids[0]}.json").write_text("{")
+        assert list((await backups.snapshots(ids[1])).manifests) == [ids[1]]
+        assert (await backups.snapshots(ids[1])).broken == {}
+        assert backups.unusable == 0
+        assert list((await backups.snapshots()).broken) == [ids[0]]
+        assert backups.unusable == 1
 
 
 def _manifests(server: ObjectServer) -> list[Path]:

@@ -16,9 +16,9 @@ from database.copying import UnsoundDatabaseError
 from database.records import new_id
 from services.object_stores import StoreError
 from services.snapshots.backups import NoIndex
-from services.snapshots.inventory import ORPHAN_MS, prune, take_inventory
+from services.snapshots.inventory import take_inventory
 from services.snapshots.making import Order
-from services.snapshots.manifest import Manifest, content_path, manifest_path
+from services.snapshots.manifest import Manifest, manifest_path
 from services.snapshots.places import StoppedError
 from services.snapshots.restoring import UnusableSnapshotError, split_address
 from services.snapshots.staging import STAGE
@@ -211,66 +211,6 @@ async def test_a_snapshot_that_is_not_whole_is_refused_before_anything_is_touche
         bring_back(desk.place, desk.data.directory, manifest.id)
     assert {path: path.read_bytes() for path in desk.data.directory.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir() if "before-restore" in path.name] == []
-
-
-async def test_old_snapshots_go_and_take_with_them_what_only_they_needed(tmp_path, clock):
-    """The newest stay; content that none of them names is removed, content that they share stays."""
-    async with opened(tmp_path, clock, keep=2) as desk:
-        shared = await desk.data.upload(b"shared")
-        gone = await desk.data.upload(b"only in the first")
-        made = [await desk.back_up()]
-        await desk.data.run("DELETE FROM versions WHERE id = :id", id=gone)
-        made += [await desk.back_up() for _ in range(3)]
-    inventory = take_inventory(desk.place)
-    assert list(inventory.manifests) == [each.id for each in made[-2:]]
-    assert set(inventory.content) == {file.stored for each in made[-2:] for file in each.files}
-    bring_back(desk.place, tmp_path / "new")
-    assert (tmp_path / "new/uploads" / shared).exists()
-    assert not (tmp_path / "new/uploads" / gone).exists()
-
-
-async def test_the_newest_good_snapshot_is_never_removed(tmp_path, clock):
-    """Damaged ones do not count: when the newest have lost files, the last whole one stays."""
-    async with opened(tmp_path, clock) as desk:
-        made = [await desk.back_up()]
-        for n in range(2):
-            version = await desk.data.upload(b"soon lost %d" % n)
-            made.append(await desk.back_up())
-            lost = next(file for file in made[-1].files if file.path == f"uploads/{version}")
-            (desk.folder / lost.stored).unlink()
-            desk.data.file(version).unlink()
-    prune(desk.place, take_inventory(desk.place), keep=1, now=clock.now())
-    inventory = take_inventory(desk.place)
-    assert made[0].id in inventory.manifests
-    assert inventory.whole == [made[0].id]
-    assert bring_back(desk.place, tmp_path / "new").manifest.id == made[0].id
-
-
-async def test_what_a_broken_manifest_named_is_not_swept(tmp_path, clock):
-    """As long as one cannot be read nobody knows what it needs."""
-    async with opened(tmp_path, clock) as desk:
-        first = await desk.back_up()
-        await desk.data.upload(b"more")
-        await desk.back_up()
-    path = desk.folder / manifest_path(first.id)
-    path.write_bytes(path.read_bytes()[:50])
-    before = len(desk.stored("content"))
-    prune(desk.place, take_inventory(desk.place), keep=1, now=clock.now() + 10 * ORPHAN_MS)
-    assert len(desk.stored("content")) == before
-    assert take_inventory(desk.place).broken.keys() == {first.id}
-
-
-async def test_leftovers_of_a_backup_that_was_killed_go_after_a_day(tmp_path, clock):
-    """Content that no manifest ever named stays as long as it may still be needed by one that is being made."""
-    async with opened(tmp_path, clock, keep=3) as desk:
-        await desk.back_up()
-        orphan = content_path("ab" * 32)
-        desk.place.put(orphan, b"left", lambda: False)
-        stored = take_inventory(desk.place).content[orphan].modified_at
-        prune(desk.place, take_inventory(desk.place), keep=3, now=stored + ORPHAN_MS // 2)
-        assert orphan in take_inventory(desk.place).content
-        prune(desk.place, take_inventory(desk.place), keep=3, now=stored + 2 * ORPHAN_MS)
-        assert orphan not in take_inventory(desk.place).content
 
 
 async def test_two_installations_do_not_share_a_place(tmp_path, clock):
