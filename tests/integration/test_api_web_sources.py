@@ -256,6 +256,7 @@ async def test_the_same_address_is_one_source(desk, site):
     second = await add(desk, site.url() + "#hours", every_hours=2)
     assert second["documents"][0]["id"] == first["documents"][0]["id"]
     assert second["web_source"]["every_hours"] == 2
+    assert (await add(desk, site.url()))["web_source"]["every_hours"] == 2
     assert len(await sources(desk)) == 1
 
 
@@ -300,9 +301,8 @@ async def test_deleting_that_is_cut_off_can_be_done_again(desk, site):
     site.pages["/"] = PAGE.format("nine", "")
     added = await add(desk, site.url())
     (document,) = await desk.ended(*added["documents"])
-    broken = WebSources(
-        desk.sources.web._database, CutOff(desk.ingestion), desk.sources.web._looks, desk.sources.web._clock, None
-    )
+    web = desk.sources.web
+    broken = WebSources(web._database, CutOff(desk.ingestion), web._looks, web._clock, None)
     with pytest.raises(asyncio.CancelledError):
         await broken.remove(desk.business.id, document["id"])
     assert [each["id"] for each in await sources(desk)] == [document["id"]]
@@ -342,37 +342,25 @@ async def test_what_a_sitemap_has_no_room_for_is_told(desk, site):
     assert (again["pages_count"], again["error_message"]) == (5, None)
 
 
-async def test_marks_that_cannot_be_sent_back_are_not_kept(desk, site):
-    """The page is read all the same, as one that is named in no encoding at all."""
-
-    async def odd(request):
-        body = PAGE.format("nine", "").encode()
-        head = b'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=undefined\r\nETag: "caf\xe9"\r\n'
-        request.transport.write(head + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
-        request.transport.close()
-        return web.Response()
-
-    site.pages["/"] = odd
-    added = await add(desk, site.url())
-    assert (await desk.ended(*added["documents"]))[0]["status"] == "ready"
-    await check(desk, added["web_source"])
-    assert "If-None-Match" not in site.requests[-1].headers
-
-
-async def test_the_first_part_of_an_endless_robots_txt_counts(desk, site):
-    """The rest is not read, and the page is."""
-    rules = b"User-agent: *\nDisallow: /private\n"
-    site.pages["/robots.txt"] = (rules + b"# nothing\n" * 120_000 + b"Disallow: /\n", "text/plain")
-    site.pages["/a"] = site.pages["/private"] = PAGE.format("nine", "")
-    assert (await desk.ended(*(await add(desk, site.url("/a")))["documents"]))[0]["status"] == "ready"
-    await add(desk, site.url("/private"), 422)
-
-
-async def test_an_address_that_is_added_again_keeps_its_interval(desk, site):
-    """Unless another one is wanted."""
+async def test_a_fault_of_ours_is_told_and_not_repeated_at_once(desk, site):
+    """Whatever fails at a page: its owner reads it, and the pauses between the tries grow."""
     site.pages["/"] = PAGE.format("nine", "")
-    await add(desk, site.url(), every_hours=168)
-    assert (await add(desk, site.url()))["web_source"]["every_hours"] == 168
+    added = await add(desk, site.url())
+    site.pages["/"] = PAGE.format("ten", "")
+    desk.sources.web._looks._documents = Faulty(desk.ingestion)
+    pauses = {(await check(desk, added["web_source"]))["next_check_at"] for _ in range(3)}
+    assert len(pauses) == 3
+    assert "fault of ours" in (await sources(desk))[0]["error_message"]
+
+
+class Faulty:
+    """Documents that take no new version."""
+
+    def __init__(self, documents):
+        self.get = documents.get
+
+    async def replace(self, *given, **named):
+        raise LookupError("a fault")
 
 
 class CutOff:

@@ -14,6 +14,8 @@ from aiohttp import web
 from services.web_addresses import WebRules
 from services.web_errors import WebAwayError, WebGoneError, WebRefusedError
 from services.web_fetch import FetchOptions, WebFetcher
+from services.web_robots import WebRobots
+from tests.fakes.fake_clock import FakeClock
 from tests.fakes.web_site import HOST, NameServer, web_site
 
 ONLY_HOST = (ip_network(f"{HOST}/32"),)
@@ -184,6 +186,32 @@ async def test_a_site_without_tls_or_with_anothers_certificate_is_refused(site, 
     async with web_site(tls=context) as other, fetcher_for(other) as fetcher:
         with pytest.raises(WebAwayError, match="certificate"):
             await fetcher.fetch(other.url())
+
+
+async def test_marks_that_cannot_be_sent_back_are_not_kept(site):
+    """The page is read all the same."""
+
+    async def odd(request):
+        head = b'HTTP/1.1 200 OK\r\nETag: "caf\xe9"\r\nLast-Modified: \xff\r\nContent-Length: 4\r\n'
+        request.transport.write(head + b"Connection: close\r\n\r\nnine")
+        request.transport.close()
+        return web.Response()
+
+    site.pages["/"] = odd
+    async with fetcher_for(site) as fetcher:
+        fetched = await fetcher.fetch(site.url())
+    assert (fetched.content, fetched.etag, fetched.last_modified) == (b"nine", None, None)
+
+
+async def test_the_first_part_of_an_endless_robots_txt_counts(site):
+    """The rest is not read."""
+    rules = b"User-agent: *\nDisallow: /private\n" + b"# nothing\n" * 120_000 + b"Disallow: /\n"
+    site.pages["/robots.txt"] = (rules, "text/plain")
+    async with fetcher_for(site) as fetcher:
+        robots = WebRobots(fetcher, FakeClock())
+        assert await robots.admit(site.url("/public")) == 0
+        with pytest.raises(WebRefusedError, match="robots"):
+            await robots.admit(site.url("/private"))
 
 
 def _certificate(folder):
