@@ -15,7 +15,8 @@ class Asked:
     """What a customer said at once. `reply` is what the bot said to it, `offered` whether with buttons to choose from.
 
     `message_id` is the last of the messages, "" without any; `at` with `place` is its place in the order
-    in which these are read. `began_at` is when the bot began to think about it, or when it came. `why` is not_known or person.
+    in which these are read. `began_at` is when the bot began to think about it, or when it came.
+    `why` is not_known or person.
     """
 
     why: str
