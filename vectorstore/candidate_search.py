@@ -43,14 +43,22 @@ class CandidateSearch:
 
     async def find(self, question: Question) -> Found:
         """From the indexes: what is live is not looked at yet. Within a narrow scope: only what is in it."""
+        fetch = max(FIRST_FETCH, question.limit)
+        if question.scope.narrow:
+            return await self.more(question, fetch)
+        return await self._ask(question, fetch)
+
+    async def more(self, question: Question, fetch: int) -> Found:
+        """The best `fetch` of each leg or more, only of what is live and in the scope."""
         if question.scope.narrow:
             size = await self._knowledge.read(chunks_in_scope(question.business_id, question.scope, SMALL_SCOPE + 1))
-            return await self.dig(question) if size > SMALL_SCOPE else await self._every(question)
-        return await self._ask(question, max(FIRST_FETCH, question.limit))
+            if size <= SMALL_SCOPE:
+                return await self._every(question, fetch)
+        return await self.dig(question, fetch)
 
-    async def dig(self, question: Question) -> Found:
-        """What is live and in the scope: of more and more candidates, until that is enough or all there is."""
-        fetch = max(FIRST_FETCH, question.limit)
+    async def dig(self, question: Question, fetch: int) -> Found:
+        """What is live and in the scope: of `fetch` candidates and more, until that is enough or all there is."""
+        fetch = max(fetch, question.limit)
         while True:
             asked = await self._ask(question, fetch)
             live = await self._knowledge.read(live_among(question.business_id, asked.ids(), question.scope))
@@ -62,7 +70,7 @@ class CandidateSearch:
     async def _ask(self, question: Question, fetch: int) -> Found:
         return await self._legs.ask(question.business_id, question.text, question.vector, fetch)
 
-    async def _every(self, question: Question) -> Found:
+    async def _every(self, question: Question, best: int) -> Found:
         """Each chunk of the scope, compared by its stored embedding and its words; page by page, others go between."""
         asked = await self._weighed(question)
         cosines: dict[str, float] = {}
@@ -75,12 +83,11 @@ class CandidateSearch:
             if asked is not None:
                 words |= await self._scores(asked, page)
             after = page[-1].n
-        best = max(FIRST_FETCH, question.limit)
         near = _best(cosines, best)
         said = _best({key: score for key, score in words.items() if score > 0}, best)
         kept = near.keys() | said.keys()
         return Found(
-            len(cosines) + len(words) + 1,
+            best,
             {key: cosines[key] for key in kept if key in cosines} if question.vector else None,
             {key: words.get(key, 0.0) for key in kept} if asked else None,
             len(near),

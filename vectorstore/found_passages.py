@@ -10,7 +10,7 @@ from database.chunks import embedded_text
 from database.engine import Database
 from database.live_chunks import LiveChunk, live_chunks
 from database.records import Passage
-from vectorstore.candidate_search import CandidateSearch, Question
+from vectorstore.candidate_search import FIRST_FETCH, LAST_FETCH, CandidateSearch, Question
 from vectorstore.frames import Vectors
 from vectorstore.joined_texts import TEXT_CHARACTERS, joined_text
 from vectorstore.near_copies import without_copies
@@ -32,39 +32,46 @@ class FoundPassages:
         self._reranker = reranker
 
     async def of(self, question: Question, found: Found) -> list[Passage]:
-        """The best passages, best first. Where some candidates are not live, it asks for more."""
-        passages = await self._read(question, found, everything_is_live=False)
-        if passages is None:
-            passages = await self._read(question, await self._candidates.dig(question), everything_is_live=True)
-        return passages or []
-
-    async def _read(self, question: Question, found: Found, *, everything_is_live: bool) -> list[Passage] | None:
-        """The passages; None as soon as one is not live, unless that was looked at a moment ago."""
-        ranking = found.ranking(question.weight)
-        read: dict[str, LiveChunk] = {}
-        distinct: list[tuple[LiveChunk, float]] = []
-        step = question.limit + _SPARE
-        for start in range(0, len(ranking), step):
-            ids = [key for key, _ in ranking[start : start + step]]
-            chunks = await self._live(question, ids, _JOINED if start == 0 else 0)
-            if len(chunks) < len(ids) and not everything_is_live:
-                return None
-            read |= {chunk.id: chunk for chunk in chunks}
-            found = _compared(found, chunks, question.vector)
-            wanted = step if self._reranker else question.limit
-            distinct = list(islice(_distinct(read, found.ranking(question.weight)), wanted))
-            if len(distinct) >= question.limit:
-                break
-        best = await self._reranked(question, distinct) if self._reranker else distinct
+        """The best passages, best first. Where some candidates are not live, or copies, it asks for more."""
+        distinct = await self._read(question, found, everything_is_live=False)
+        if distinct is None:
+            found = await self._candidates.dig(question, FIRST_FETCH)
+            distinct = await self._read(question, found, everything_is_live=True)
+        while len(distinct or ()) < question.limit and found.gives_more and found.fetch < LAST_FETCH:
+            found = await self._candidates.more(question, 2 * found.fetch)
+            distinct = await self._read(question, found, everything_is_live=True)
+        best = await self._reranked(question, distinct or [])
         passages = [passage_of(chunk, score, question.vector) for chunk, score in best[: question.limit]]
         return [replace(first, text=joined_text(best[0][0])) for first in passages[:1]] + passages[1:]
+
+    async def _read(
+        self, question: Question, found: Found, *, everything_is_live: bool
+    ) -> list[tuple[LiveChunk, float]] | None:
+        """The best that differ; None as soon as one is not live, unless that was looked at a moment ago."""
+        ranking = [key for key, _ in found.ranking(question.weight)]
+        read: dict[str, LiveChunk] = {}
+        distinct: list[tuple[LiveChunk, float]] = []
+        wanted = question.limit + (_SPARE if self._reranker else 0)
+        while len(distinct) < question.limit and len(read) < len(ranking):
+            # twice as many each time: of many copies none is compared again and again
+            ids = ranking[len(read) : 2 * len(read) + question.limit + _SPARE]
+            chunks = await self._live(question, ids, 0 if read else _JOINED)
+            if len(chunks) < len(ids) and not everything_is_live:
+                return None
+            ranking = [key for key in ranking if key not in set(ids).difference(chunk.id for chunk in chunks)]
+            read |= {chunk.id: chunk for chunk in chunks}
+            found = _compared(found, chunks, question.vector)
+            distinct = list(islice(_distinct(read, found.ranking(question.weight)), wanted))
+        return distinct
 
     async def _reranked(
         self, question: Question, chunks: list[tuple[LiveChunk, float]]
     ) -> list[tuple[LiveChunk, float]]:
         """In the reranker's order, where it has one. The scores stay: they tell how far words and meaning agreed."""
+        if self._reranker is None:
+            return chunks
         texts = [embedded_text(chunk.heading, chunk.text) for chunk, _ in chunks]
-        places = await self._reranker.order(question.text, texts) if self._reranker else None
+        places = await self._reranker.order(question.text, texts)
         if places is None:
             return chunks
         return [(chunks[place][0], score) for place, (_, score) in zip(places, chunks, strict=True)]

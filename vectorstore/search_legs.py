@@ -58,6 +58,11 @@ class Found:
         words = None if self.words is None else {key: s for key, s in self.words.items() if key in live}
         return Found(self.fetch, vectors, words, self.vectors_given, self.words_given)
 
+    @property
+    def gives_more(self) -> bool:
+        """Whether a leg gave all that it was asked for: there may be more."""
+        return max(self.vectors_given, self.words_given) >= self.fetch
+
     def enough(self, limit: int) -> bool:
         """Whether each leg has enough hits, or no more to give: then it gave fewer than were asked for."""
         legs = ((self.vectors, self.vectors_given), (self.words, self.words_given))

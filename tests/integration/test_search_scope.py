@@ -121,6 +121,19 @@ async def test_copies_take_nobodys_place(base: KnowledgeBase) -> None:
     assert sum("5 euros" in text or "6 euros" in text for text in found) == 2
 
 
+@pytest.mark.parametrize("scoped", [False, True])
+async def test_many_copies_hide_nothing(base: KnowledgeBase, *, scoped: bool) -> None:
+    """What differs is found behind more copies of one passage than are read at first, everywhere and in a scope."""
+    copy = "Delivery takes three days to all places in the country and costs nothing."
+    chunks = await base.learn(SHOP, [copy] * 120)
+    others = ["Delivery to islands takes nine days.", "Express delivery costs ten euros.", "Ask for Sunday delivery."]
+    rest = await base.learn(SHOP, others, filename="more.txt")
+    both = SearchScope(document_ids=frozenset({chunks[0].document_id, rest[0].document_id}))
+    found = await _texts(base, "delivery takes days in the country", both if scoped else SearchScope(), 4)
+    assert len(found) == 4
+    assert {*found[1:]} == {*others}
+
+
 async def test_words_alone_within_a_scope(tmp_path: Path) -> None:
     """Without the vector store a scope is searched by its words."""
 
