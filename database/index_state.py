@@ -1,7 +1,5 @@
 """Which embedder's vectors answer, and the switch to another one: one row, one unit."""
 
-import json
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from database.transaction import Transaction, Unit
@@ -52,10 +50,10 @@ def installation() -> Unit[str | None]:
     return unit
 
 
-def switch_to(embedder: str, now: int, lacking: Collection[str] = ()) -> Unit[bool]:
+def switch_to(embedder: str, now: int) -> Unit[bool]:
     """From this commit on this embedder's vectors answer. False, and nothing changed, while a document lacks them.
 
-    `lacking` are the versions of which single chunks cannot be embedded by it: they are counted, not waited for.
+    Single chunks that cannot be embedded by it are counted, not waited for.
     """
 
     async def unit(transaction: Transaction) -> bool:
@@ -70,13 +68,7 @@ def switch_to(embedder: str, now: int, lacking: Collection[str] = ()) -> Unit[bo
             "UPDATE versions SET embedder = embedded_too, embedded_too = NULL WHERE embedded_too = :embedder",
             {"embedder": embedder},
         )
-        await transaction.run(
-            "UPDATE documents SET chunks_missing = (SELECT COUNT(*) FROM chunks AS c WHERE "
-            "c.version_id = documents.live_version_id AND NOT EXISTS "
-            "(SELECT 1 FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder)) "
-            "WHERE chunks_missing > 0 OR live_version_id IN (SELECT value FROM json_each(:lacking))",
-            {"embedder": embedder, "lacking": json.dumps(sorted(lacking))},
-        )
+        await count_missing(transaction, embedder)
         await _serve(transaction, embedder, now)
         return True
 
@@ -105,6 +97,17 @@ async def still_serves(transaction: Transaction, embedder: str) -> bool:
     """`serves` as a part of a larger unit: what is made live must have the vectors that answer."""
     row = await transaction.one("SELECT 1 FROM index_state WHERE embedder <> :embedder", {"embedder": embedder})
     return row is None
+
+
+async def count_missing(transaction: Transaction, embedder: str, version_id: str | None = None) -> None:
+    """As a part of a larger unit: how many chunks this embedder lacks, of one version that answers or of them all."""
+    await transaction.run(
+        "UPDATE documents SET chunks_missing = (SELECT COUNT(*) FROM chunks AS c WHERE "
+        "c.version_id = documents.live_version_id AND NOT EXISTS "
+        "(SELECT 1 FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder)) "
+        "WHERE live_version_id IS NOT NULL AND live_version_id = COALESCE(:version_id, live_version_id)",
+        {"embedder": embedder, "version_id": version_id},
+    )
 
 
 async def _serve(transaction: Transaction, embedder: str, now: int) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 
 from database.document_chunks import ChunkVector
-from database.index_state import UNSHELVED
+from database.index_state import UNSHELVED, count_missing
 from database.transaction import Transaction, Unit
 
 
@@ -62,12 +62,13 @@ def add_live_vectors(embedder: str, vectors: Sequence[ChunkVector]) -> Unit[None
 
 
 def embedded_by(version_id: str, embedder: str) -> Unit[None]:
-    """All of the version has been embedded, by the embedder that answers."""
+    """All of the version that can be embedded has been, by the embedder that answers; what cannot is counted."""
 
     async def unit(transaction: Transaction) -> None:
         await transaction.run(
             "UPDATE versions SET embedder = :embedder WHERE id = :id", {"id": version_id, "embedder": embedder}
         )
+        await count_missing(transaction, embedder, version_id)
 
     return unit
 

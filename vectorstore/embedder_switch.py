@@ -59,7 +59,6 @@ class EmbedderSwitch:
         self._parts = parts
         self._done = 0
         self._total = 0
-        self._lacking: set[str] = set()
         self._told = 0
         self.ended = asyncio.Event()
 
@@ -118,7 +117,7 @@ class EmbedderSwitch:
         await self._embed_all(coming)
         await self._parts.vectors.wait_ready()
         await self._parts.repair.compare(coming.name, background=True)
-        while not await knowledge.write(switch_to(coming.name, self._parts.clock.now(), self._lacking)):
+        while not await knowledge.write(switch_to(coming.name, self._parts.clock.now())):
             # What has become live since the list was made, by the old embedder alone: a few at most.
             await self._embed_all(coming, indexed=True)
         logger.info("%s answers from now on, in place of %s", coming.name, serving.name)
@@ -148,8 +147,7 @@ class EmbedderSwitch:
                 await self._parts.clock.sleep(took * (1 / self._parts.share - 1))
                 began = time.perf_counter()
 
-            if await embed_anew(knowledge, coming, version_id, stored):
-                self._lacking.add(version_id)
+            await embed_anew(knowledge, coming, version_id, stored)
             await knowledge.write(embedded_too_by(version_id, coming.name))
 
     async def _index(self, coming: Embedder, chunks: Sequence[Chunk], vectors: Vectors) -> None:

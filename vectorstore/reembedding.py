@@ -26,11 +26,11 @@ Stored = Callable[[Sequence[Chunk], Vectors], Awaitable[None]]
 
 async def embed_anew(
     knowledge: Database, embedder: Embedder, version_id: str, stored: Stored | None = None, *, again: bool = False
-) -> int:
+) -> None:
     """Embed a version, as far as this embedder has not seen it: what was cut off goes on where it was.
 
-    `again`: also what it has seen. `stored` is told of each slice. How many chunks it cannot embed; raises
-    EmbeddingError when it embeds nothing at all, and what is done by then stays.
+    `again`: also what it has seen. `stored` is told of each slice. Raises EmbeddingError
+    when it embeds nothing at all, and what is done by then stays.
     """
     after, lacking = -1, 0
     seen_by = NOBODY if again else embedder.name
@@ -43,7 +43,6 @@ async def embed_anew(
         after = chunks[-1].ordinal
     if lacking:
         logger.warning("%d chunks of version %s cannot be embedded by %s", lacking, version_id, embedder.name)
-    return lacking
 
 
 async def embed_what_can_be(embedder: Embedder, chunks: Sequence[Chunk]) -> tuple[list[Chunk], Vectors]:

@@ -180,6 +180,19 @@ async def test_a_text_that_cannot_be_embedded(tmp_path: Path, old: WordHashEmbed
         assert texts(await base.index.search(SHOP, "gift card counter", limit=1)) == [TEXTS[2]]
 
 
+async def test_a_refused_text_is_remembered_over_a_stop(tmp_path: Path, old: WordHashEmbedder) -> None:
+    """What was refused before a stop in the middle of the change is counted as missing after the switch."""
+    first, second = OtherEmbedder(most=70, poison="gift card"), OtherEmbedder(poison="gift card")
+    first.gate.set()
+    async with switching(tmp_path, old, first) as (base, _):
+        while first.embedded < 60:
+            await asyncio.sleep(0.01)
+    second.gate.set()
+    async with switching(tmp_path, old, second) as (base, switch):
+        await switch.ended.wait()
+        assert await rows(base, "SELECT chunks_missing FROM documents ORDER BY chunks_missing") == [(0,), (1,)]
+
+
 async def test_nothing_becomes_live_by_the_old_one_afterwards(tmp_path: Path, metrics: Metrics) -> None:
     """What was embedded by the old one is not made live after the switch: its vectors would answer nobody."""
     async with knowledge_base(tmp_path, metrics=metrics) as base:
