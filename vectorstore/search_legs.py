@@ -97,9 +97,7 @@ class SearchLegs:
         self._word_time = metrics.search_seconds.labels("lexical")
 
     async def vector_of(self, query: str) -> QueryVector | None:
-        """The query's embedding, or None where the vector leg is not to be asked."""
-        if not self._healer.trusts_vectors:
-            return None
+        """The query's embedding, or None where the embedder does not answer in time."""
         embedder, began = self._embedder.name, time.perf_counter()
         vectors = await self._embedded(query)
         # Another embedder took over meanwhile: whose vector this is cannot be told.
@@ -139,7 +137,7 @@ class SearchLegs:
         return Found(fetch, near, words, len(near or ()), len(said.candidates.chunk_ids) // WORDS_FETCH)
 
     async def _by_vector(self, business_id: str, asked: QueryVector | None, fetch: int) -> dict[str, float] | None:
-        if asked is None:
+        if asked is None or not self._healer.trusts_vectors:
             return None
         began = time.perf_counter()
         try:
