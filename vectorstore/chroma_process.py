@@ -166,8 +166,7 @@ class ChromaProcess:
 
     async def _stop(self) -> None:
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait({self._task})
 
     def _count_success(self) -> None:
         self._calls += 1

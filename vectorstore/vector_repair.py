@@ -76,10 +76,11 @@ class VectorRepair:
 
         Wanted are those of the businesses `wanted`, and all of embedders that are `coming`.
         """
-        kept = {Collection(business_id, serving).name for business_id in wanted} | self.building
+        kept = {Collection(business_id, serving).name for business_id in wanted}
         own = 0
         for name in await self._vectors.collections():
-            if name in kept or any(Collection.named(name, embedder) for embedder in coming):
+            # looked at for each anew: somebody may have begun to fill it while another one was dropped
+            if name in kept or name in self.building or any(Collection.named(name, embedder) for embedder in coming):
                 continue
             await self._vectors.drop(Collection("", "", stored_as=name))
             logger.info("collection %s is dropped: nobody wants it any more", name)
