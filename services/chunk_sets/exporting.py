@@ -103,8 +103,7 @@ class Exporter:
         async for document in self._documents():
             if self._in_file and self._in_file + document.chunks > self._order.file_chunks:
                 await self._end_file(stopped)
-            await self._add(document, stopped)
-            self.count.documents += 1
+            self.count.documents += await self._add(document, stopped)
         await self._end_file(stopped)
         manifest = self._manifest()
         await asyncio.to_thread(self._put_manifest, manifest.model_dump_json(indent=2).encode(), stopped)
@@ -135,7 +134,8 @@ class Exporter:
                 yield document
             after = page[-1].id
 
-    async def _add(self, document: LiveDocument, stopped: Sign) -> None:
+    async def _add(self, document: LiveDocument, stopped: Sign) -> bool:
+        """False when it has gone before its first chunk was read: then it is no part of the set."""
         after, found = -1, 0
         origin = Origin(document, self._ours.name, self._ours.dimension)
         while chunks := await self._database.read(
@@ -145,8 +145,11 @@ class Exporter:
             after, found = chunks[-1].ordinal, found + len(chunks)
             if self._in_file >= self._order.file_chunks:
                 await self._end_file(stopped)
+        if not found and document.chunks:
+            return False
         if found != document.chunks:
             raise ChunkSetError(f"{document.filename} changed while it was exported. Export again.")
+        return True
 
     def _slice(self) -> int:
         return max(1, min(SLICE_CHUNKS, self._order.file_chunks - self._in_file))

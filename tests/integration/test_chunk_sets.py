@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from database.records import Document
+from database.transaction import Transaction
 from services.chunk_sets.exporting import ExportCount
 from services.chunk_sets.importing import ImportCount
 from services.chunk_sets.manifest import MANIFEST
@@ -204,6 +205,27 @@ async def test_a_cut_off_export_leaves_nothing(opened: Opener, sets: Sets, tmp_p
     await made.wait()
     assert MANIFEST in str(run.error)
     assert await listed(desk) == []
+
+
+async def test_what_is_deleted_meanwhile_is_left_out(opened: Opener, sets: Sets, tmp_path):
+    """A document that goes before its turn is no part of the set; the rest is exported."""
+    desk = await opened()
+    for name in ("a.md", "b.md", "c.md"):
+        last = await desk.learned(name, f"# {name}\n\nText of {name}.".encode())
+    made = await sets.open(desk, file_chunks=1)
+    run = made.export("b1", "b1", str(tmp_path / "set"), "jsonl")
+    assert run.exported
+    while not run.exported.files:
+        await asyncio.sleep(0)
+
+    async def gone(transaction: Transaction) -> None:
+        chunks = "SELECT id FROM chunks WHERE document_id = :id"
+        await transaction.run(f"DELETE FROM embeddings WHERE chunk_id IN ({chunks})", {"id": last.id})
+        await transaction.run("DELETE FROM chunks WHERE document_id = :id", {"id": last.id})
+
+    await desk.database.write(gone)
+    await made.wait()
+    assert (run.error, run.exported.documents, len(run.exported.files)) == (None, 2, 2)
 
 
 async def test_through_an_object_store_that_goes_down(opened: Opener, sets: Sets, tmp_path):
