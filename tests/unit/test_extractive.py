@@ -60,6 +60,26 @@ def test_knows_when_the_passages_speak_of_something_else() -> None:
     assert same.surplus >= 0
 
 
+def test_a_best_passage_that_stands_out_is_surer_than_one_among_equals() -> None:
+    """Where nothing speaks of the question, all passages are about as good; one alone is judged in between."""
+    best = replace(passage("The lamp Lumina is made of green glass in Oslo."), score=0.97, cosine=0.5)
+
+    def above(*scores: float) -> float:
+        behind = [replace(passage(f"Vase {place} is old."), score=score) for place, score in enumerate(scores)]
+        found = extract(
+            "Which glass is the lamp made of, in Oslo?",
+            [best, *behind],
+            budget=400,
+            naming=unnamed,
+            stop_words=STOP_WORDS,
+            trust_cosine=True,
+        )
+        assert found is not None
+        return found.surplus
+
+    assert above(0.9, 0.9, 0.9) < above() < above(0.3, 0.3, 0.3)
+
+
 def test_names_only_the_passages_that_it_copied_from() -> None:
     """Sources are where the sentences stand, not everything that was found."""
     other = passage("The company was founded in 1904 by two sisters.", "history.txt")
