@@ -1,8 +1,9 @@
 """How many questions that the knowledge cannot answer are refused without a model, at 90 % of the answerable ones kept.
 
-The estimate (agents/answer_likelihood.py) was fitted on the questions of half of the SQuAD articles (TRAINED); the
-threshold here is chosen at 90 % of the other half's answerable questions, and only that half is reported. Which
-signs it has was decided looking at both halves.
+The estimate (agents/answer_likelihood.py) was fitted on the questions of half of the SQuAD articles (TRAINED), in
+single passages as here and in whole articles (the halves of tests/bench/answers.py); the threshold here is chosen at
+90 % of the other half's answerable questions, and only that half is reported. Which signs it has was decided looking
+at both halves.
 """
 
 import json
