@@ -8,6 +8,7 @@ from bot.knowledge_gaps import PairedAnswers
 from database.answer_pairs import PairContent, put_pair
 from services.answer_pairs import AnswerNotTakenError, AnswerPairs, question_key
 from services.ingestion import IngestionOptions
+from tests.fakes.cut_off_documents import CutOffDocuments
 from tests.fakes.document_desk import document_desk
 from tests.fakes.document_desk import form as files_form
 
@@ -240,8 +241,9 @@ async def test_deleting_that_is_cut_off_leaves_a_pair_that_can_be_deleted(desk):
     pair = await call(desk, "POST", "/answers", 201, json={"question": "When do you open?", "answer": "At nine."})
     await desk.ended(pair["document"])
     answers = desk.sources.answers
+    broken = AnswerPairs(answers._database, CutOffDocuments(desk.ingestion), answers._clock)
     with pytest.raises(asyncio.CancelledError):
-        await AnswerPairs(answers._database, _CutOff(), answers._clock).remove(desk.business.id, pair["id"])
+        await broken.remove(desk.business.id, pair["id"])
     assert (await call(desk, "GET", f"/answers/{pair['id']}"))["document"]["status"] == "ready"
     await call(desk, "DELETE", f"/answers/{pair['id']}", 204)
     await desk.call("GET", f"/{pair['id']}", 404)
@@ -298,10 +300,3 @@ async def test_the_answer_of_a_gap_keeps_the_tags_of_its_question(desk):
     (shown,) = (await call(desk, "GET", "/answers"))["answers"]
     assert (shown["id"], shown["answer"], shown["tags"]) == (pair["id"], "At ten.", ["hours"])
     assert shown["document"]["tags"] == ["hours"]
-
-
-class _CutOff:
-    """Documents of a process that ends when one is to be deleted."""
-
-    async def delete(self, business_id, document_id):
-        raise asyncio.CancelledError

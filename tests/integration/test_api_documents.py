@@ -24,13 +24,15 @@ async def desk(chat, knowledge, clock, metrics, tmp_path):
 
 async def count(transaction: Transaction) -> int:
     row = await transaction.one("SELECT count(*) AS n FROM documents")
-    return row["n"]
+    assert row is not None
+    return int(row["n"])
 
 
 async def fill_up(transaction: Transaction) -> None:
     """The database may not grow any more, and has no room left."""
-    pages = (await transaction.one("PRAGMA page_count"))[0]
-    await transaction.one(f"PRAGMA max_page_count = {pages}")
+    pages = await transaction.one("PRAGMA page_count")
+    assert pages is not None
+    await transaction.one(f"PRAGMA max_page_count = {pages[0]}")
 
 
 async def test_each_file_becomes_a_document_in_order(desk):

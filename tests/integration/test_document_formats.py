@@ -20,7 +20,7 @@ from tests.shared import shared
 
 OCR = text_recognition(("eng",), 1) or os.environ.get("CONCIERGE_REQUIRE_OCR")
 DATA = Path(__file__).resolve().parent.parent / "data" / "documents"
-ROWS = [["Tea", "Size", "Price"], ["Assam", "", 4.5], ["Sencha", "100 g", 7]]
+ROWS: list[list[str | float]] = [["Tea", "Size", "Price"], ["Assam", "", 4.5], ["Sencha", "100 g", 7]]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import partial
 
 import pytest
 
@@ -23,7 +22,9 @@ ARTICLE = "Normans"
 
 @pytest.fixture
 def settings(tmp_path):
-    return partial(Settings, _env_file=None)(concierge_data_dir=tmp_path / "data", concierge_lock_wait_seconds=0)
+    return Settings.model_validate(
+        {"_env_file": None, "concierge_data_dir": tmp_path / "data", "concierge_lock_wait_seconds": 0}
+    )
 
 
 @pytest.fixture

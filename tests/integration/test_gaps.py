@@ -9,11 +9,13 @@ import pytest
 from agents.language_packs import load_language_packs
 from agents.ports import Burst, Button, Effects, Reply
 from agents.unanswered import QuestionReader
+from database.clock import Clock
 from database.gaps import GapState
 from database.records import ClosedReason, Document, DocumentStatus, Intent, Mode, new_id
 from services.gap_sweep import DAY_MS, GapOptions, GapSweep
 from services.gaps import Gaps, GapSettledError
 from tests.fakes.scripted_responder import ScriptedResponder
+from tests.integration.conftest import Stage
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 ANNA, BEN = "4915110000001", "4915110000002"
@@ -47,7 +49,7 @@ class UnknowingResponder(ScriptedResponder):
 class AnswerShelf:
     """Documents of answers, ready as soon as they are written."""
 
-    clock: object
+    clock: Clock
     documents: dict[str, Document] = field(default_factory=dict)
     written: list[tuple[str, str]] = field(default_factory=list)
 
@@ -68,7 +70,7 @@ class AnswerShelf:
 class World:
     """A conversation in which the bot may not know, the sweep that looks for that, and the owner's desk."""
 
-    stage: object
+    stage: Stage
     sweep: GapSweep
     gaps: Gaps
     shelf: AnswerShelf
@@ -117,7 +119,7 @@ class CountingReader:
 class PatientClock:
     """The stage's clock, on which a sweep's short pauses take no time."""
 
-    clock: object
+    clock: Clock
 
     def now(self) -> int:
         return self.clock.now()

@@ -39,7 +39,9 @@ async def test_an_address_is_read_without_a_server(tmp_path, site):
 
 async def test_an_address_is_read_by_the_running_server(tmp_path, chat, knowledge, metrics, site):
     """Which goes on to look at it."""
-    settings = KnowledgeSettings(concierge_web_networks=f"{HOST}/32", concierge_web_ports=str(site.port))
+    settings = KnowledgeSettings.model_validate(
+        {"concierge_web_networks": f"{HOST}/32", "concierge_web_ports": str(site.port)}
+    )
     async with served_directory(tmp_path, chat, knowledge, metrics, settings=settings) as desk:
         code, out, err = await concierge(tmp_path, "ingest", "--json", site.url())
         assert (code, err) == (0, "")

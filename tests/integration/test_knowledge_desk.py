@@ -63,6 +63,9 @@ class Door:
     async def remove(self, business_id: str, chunk_ids: Sequence[str]) -> None:
         await self._index.remove(business_id, chunk_ids)
 
+    async def scrub(self) -> None:
+        await self._index.scrub()
+
     async def search(self, business_id: str, query: str, *, limit: int) -> list[Passage]:
         return await self._index.search(business_id, query, limit=limit)
 

@@ -10,18 +10,21 @@ from aiohttp.test_utils import TestServer
 
 from bot.commands.failures import CommandError
 from bot.commands.owner_api import OwnerApi
+from tests.fakes.fake_clock import FakeClock
 
 DOCUMENT = {"documents": [{"id": "d1"}]}
 
 
-class BusyClock:
+class BusyClock(FakeClock):
     """Time that passes as soon as somebody waits; `pauses` are how long they would have."""
 
-    def __init__(self):
-        self.pauses = []
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
 
-    async def sleep(self, seconds):
+    async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
+        await self.advance(seconds)
 
 
 @asynccontextmanager
@@ -39,7 +42,8 @@ async def test_a_busy_server_is_asked_again_when_it_says(tmp_path):
     file = tmp_path / "a.txt"
     file.write_bytes(b"x" * 300_000)
     answers = [(429, "2"), (503, "7"), (503, "Wed, 21 Oct 2026 07:28:00 GMT"), (429, "-5"), (429, "1e9"), (202, "")]
-    received, shares = [], []
+    received: list[bytes] = []
+    shares: list[float] = []
 
     async def handler(request):
         received.append(await (await (await request.multipart()).next()).read())

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from functools import partial
 
 import pytest
 
@@ -63,7 +62,9 @@ async def content(written):
 @pytest.mark.blocking_allowed
 async def test_a_replay_shows_which_answers_would_change(tmp_path, chat):
     """Against the real index: the held version answers in the preview, and nobody else hears it."""
-    settings = partial(Settings, _env_file=None)(concierge_data_dir=tmp_path / "data", concierge_lock_wait_seconds=0)
+    settings = Settings.model_validate(
+        {"_env_file": None, "concierge_data_dir": tmp_path / "data", "concierge_lock_wait_seconds": 0}
+    )
     await chat.write(ensure_default("10001", 1))
     packs = await asyncio.to_thread(load_language_packs)
     async with own_knowledge(settings, "default", SystemClock()) as door:
@@ -86,7 +87,10 @@ async def test_a_replay_shows_which_answers_would_change(tmp_path, chat):
         report = await replays.of(business, first.id, 50)
         now = await door.ask(ASKED[0])
         assert await replays.of(business, new_id(), 50) is None
-        assert len((await replays.of(business, first.id, 1)).questions) == 1
+        shorter = await replays.of(business, first.id, 1)
+    assert report is not None
+    assert shorter is not None
+    assert len(shorter.questions) == 1
     assert (report.version, report.complete) == (2, True)
     assert [(each.question, each.changed) for each in report.questions] == [(ASKED[2], True), (ASKED[1], False)]
     opening = report.questions[0]

@@ -105,8 +105,8 @@ async def test_what_killed_writers_left_goes_after_a_day(tmp_path, clock):
 async def test_the_snapshot_just_made_is_never_removed(tmp_path, clock):
     """Beside snapshots of a clock that was years ahead, the newest of those that are dated rightly stay."""
     async with opened(tmp_path, clock, keep=2) as desk:
-        desk.maker = replace(desk.maker, clock=FakeClock(clock.now() + 10 * 365 * ORPHAN_MS))
-        desk.clock = desk.maker.clock
+        desk.clock = FakeClock(clock.now() + 10 * 365 * ORPHAN_MS)
+        desk.maker = replace(desk.maker, clock=desk.clock)
         ahead = [(await desk.back_up()).id for _ in range(2)]
         desk.maker = replace(desk.maker, clock=clock)
         desk.clock = clock

@@ -3,6 +3,7 @@ import gzip
 import json
 import resource
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ def staged(path: Path, number: int = 0, embedder: str | None = None) -> StagedFi
     return stage(path, path.name, number, path.with_name(f"{number}.staged"), OURS, embedder)
 
 
-def kept(folder: Path, *files: StagedFile) -> list[dict[str, object]]:
+def kept(folder: Path, *files: StagedFile) -> list[dict[str, Any]]:
     """The lines of the one document that the files make."""
     (document,) = merged(list(files))
     content = b"".join(pieces(document, lambda number: folder / f"{number}.staged"))

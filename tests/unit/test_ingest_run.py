@@ -1,6 +1,7 @@
 """How `concierge ingest` follows what it handed over: documents that change, end, or are deleted meanwhile."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ class ScriptedDoor:
     """Knowledge whose changes a test tells; `there` are the Documents as a look finds them."""
 
     def __init__(self):
-        self.told = asyncio.Queue()
-        self.there = {}
+        self.told: asyncio.Queue[dict[str, Any] | DeletedDocument | None] = asyncio.Queue()
+        self.there: dict[str, dict[str, Any]] = {}
 
     async def document(self, document_id):
         return self.there.get(document_id)
