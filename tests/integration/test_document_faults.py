@@ -99,13 +99,15 @@ async def test_faults_of_an_overtaken_version_do_not_count_for_the_next(opened, 
     assert [(each.status, each.live_version) for each in done.result()] == [(DocumentStatus.READY, 2)]
 
 
-async def test_after_a_switch_the_old_version_is_swept_at_once(opened):
+async def test_after_a_switch_the_old_version_is_swept_at_once(opened, clock):
     """Its chunks leave the index without anybody asking and without time passing."""
     desk = await opened()
     await desk.learned("a.md", b"One.")
+    began = clock.monotonic()
     await desk.learned("a.md", b"Two.")
     while desk.live_texts() != {"Two."}:
         await asyncio.sleep(0.001)
+    assert clock.monotonic() == began
 
 
 async def test_files_on_their_way_share_what_is_left_of_the_quota(opened):
