@@ -22,7 +22,7 @@ from services.snapshots.manifest import (
     new_snapshot_id,
 )
 from services.snapshots.places import Place
-from services.snapshots.staging import Staged, StagedFile, stage_data, stage_index, stage_of
+from services.snapshots.staging import Staged, StagedFile, clear_stage, open_stage, stage_data, stage_index
 from services.snapshots.work import Progress, for_each, sha256_of
 
 T = TypeVar("T")
@@ -70,8 +70,7 @@ class SnapshotMaker:
         Raises StoreError, UnsoundDatabaseError, sqlite3.Error, OSError, StoppedError.
         """
         async with self._making:
-            stage = stage_of(self.directory)
-            folder = await self._threaded(stage.__enter__)
+            folder = await self._threaded(partial(open_stage, self.directory))
             cancelled = False
             try:
                 staged = await self._staged(folder, order, progress)
@@ -81,7 +80,7 @@ class SnapshotMaker:
                 raise
             finally:
                 if not cancelled:
-                    await self._threaded(partial(stage.__exit__, None, None, None))
+                    await self._threaded(partial(clear_stage, self.directory))
             if self.keep is not None:
                 await self._threaded(partial(self._prune, order, place, inventory, self.keep))
         return inventory

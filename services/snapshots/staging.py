@@ -7,8 +7,6 @@ there, even when a document is deleted in between.
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,16 +40,21 @@ class Staged:
     versions_without_file: int = 0
 
 
-@contextmanager
-def stage_of(directory: Path) -> Iterator[Path]:
-    """An empty folder inside the data directory (links reach no other disk), gone at the end."""
+def open_stage(directory: Path) -> Path:
+    """An empty folder inside the data directory: links reach no other disk."""
+    clear_stage(directory)  # of one who was killed, or went without waiting
     stage = directory / STAGE
-    shutil.rmtree(stage, ignore_errors=True)  # of one who was killed
     stage.mkdir(mode=0o700)
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+    return stage
+
+
+def clear_stage(directory: Path) -> None:
+    """Remove it, if it is there.
+
+    Open and clear are two functions, no context manager: one that is left behind would be closed by the
+    garbage collector, in whichever thread that runs.
+    """
+    shutil.rmtree(directory / STAGE, ignore_errors=True)
 
 
 def stage_data(directory: Path, stage: Path, progress: Progress) -> Staged:

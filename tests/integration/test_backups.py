@@ -1,6 +1,7 @@
 """Backups beside a running server: one at a time, by the schedule, and every failure in a sentence."""
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,7 @@ from services.snapshots.backups import (
 from services.snapshots.inventory import take_inventory
 from services.snapshots.places import open_place
 from services.snapshots.restoring import find_snapshot
+from services.snapshots.staging import STAGE
 from tests.fakes.fake_clock import FakeClock
 from tests.fakes.object_server import ObjectServer, object_server
 from tests.fakes.small_data import SmallData, small_data
@@ -277,7 +279,7 @@ async def test_the_end_of_the_server_ends_a_backup(tmp_path, clock, metrics):
 
 
 async def test_a_silent_store_delays_nobody(tmp_path, clock, metrics):
-    """Lists that hang leave the threads to the work, and the end waits for neither."""
+    """Lists that hang leave the threads to the work, and the end waits for neither; no collector clears up later."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(50)
@@ -294,6 +296,10 @@ async def test_a_silent_store_delays_nobody(tmp_path, clock, metrics):
         for each in lists:
             each.cancel()
         await asyncio.wait(lists)
+    del backups, lists
+    gc.collect()
+    # a thread may still read it: it goes with the next backup
+    assert (data.directory / STAGE).is_dir()
 
 
 async def test_one_snapshot_is_looked_up_alone(tmp_path, clock, metrics):
