@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agents.circuit_breaker import BreakerState, CircuitBreaker, Permit
-from agents.model_attempts import Attempts, FailedAttemptError, cost_usd, estimated_tokens, failure_of, record
+from agents.model_costs import cost_usd, estimated_tokens, record
 from agents.ports import Completion, ModelError, Usage
 from agents.prompt_files import prompt_hash
 from database.clock import Clock
 from database.metrics import Metrics
+from vectorstore.model_attempts import Attempts, FailedAttemptError, failure_of
 from vectorstore.openai_embedder import NO_KEY
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agents.model_attempts import Attempts, FailedAttemptError, cost_usd, failure_of, record
 from agents.model_budget import ModelBudget
+from agents.model_costs import cost_usd, record
 from agents.ports import ModelError, Usage
 from database.clock import Clock
 from database.metrics import Metrics
+from vectorstore.model_attempts import Attempts, FailedAttemptError, failure_of
 from vectorstore.openai_embedder import NO_KEY
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from database.clock import Clock
 from database.metrics import Metrics
 from vectorstore.embedders import EmbeddingError
 from vectorstore.frames import Vectors
+from vectorstore.model_attempts import Attempts, FailedAttemptError, failure_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -25,6 +26,7 @@ BYTES_A_TOKEN = 4
 class OpenAIEmbedderOptions:
     """Where and how to ask. `retries` come after the first try; `batch` is texts a request.
 
+    What will not pass is not tried again: a refusal, and a server that asks for more than `timeout_seconds` of rest.
     `api_key` "" is for servers that want none; `price_usd` is for a million tokens.
     """
 
@@ -45,8 +47,7 @@ class OpenAIEmbedder:
         self.name = f"openai-{options.model}"
         self._options = options
         self._metrics = metrics
-        self._clock = clock
-        self._dice = dice
+        self._attempts = Attempts(options.retries, clock, dice, self._count)
         self._room = asyncio.Semaphore(options.concurrency)
         self._making = asyncio.Lock()
         self._client: AsyncOpenAI | None = None
@@ -68,29 +69,32 @@ class OpenAIEmbedder:
 
     async def _batch(self, texts: list[str]) -> Vectors:
         client = await self._ready_client()
-        for attempt in range(self._options.retries + 1):
-            if attempt:
-                await self._clock.sleep(self._dice.uniform(0.5, 1.0) * 2.0**attempt)
-            try:
-                async with self._room:
-                    answer = await self._asked(client, texts)
-                    rows = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
-            except Exception as error:  # noqa: BLE001 - the border: whatever the client raises is "no vectors"
-                self._metrics.model_calls.labels(self._options.model, "failed").inc()
-                cause = error
-            else:
-                self._metrics.model_calls.labels(self._options.model, "ok").inc()
-                self._record(answer.usage, texts)
-                return _normalised(rows, len(texts))
-        raise EmbeddingError(f"{self._options.model} gave no embeddings") from cause
-
-    async def _asked(self, client: "AsyncOpenAI", texts: list[str]) -> Any:
         try:
-            async with asyncio.timeout(self._options.timeout_seconds):
-                return await client.embeddings.create(model=self._options.model, input=texts)
-        except (asyncio.CancelledError, TimeoutError):
-            self._record(None, texts)  # the server bills what it got, also where nobody hears its answer
-            raise
+            vectors = await self._attempts.until_answered(
+                lambda: self._asked(client, texts), seconds=self._options.timeout_seconds
+            )
+        except FailedAttemptError as error:
+            raise EmbeddingError(f"{self._options.model} gave no embeddings ({error.outcome})") from error.__cause__
+        self._count("answered")
+        return vectors
+
+    async def _asked(self, client: "AsyncOpenAI", texts: list[str]) -> Vectors:
+        """One try. What the server bills is recorded, also where nobody hears its answer."""
+        async with self._room:
+            try:
+                async with asyncio.timeout(self._options.timeout_seconds):
+                    answer = await client.embeddings.create(model=self._options.model, input=texts)
+                rows = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
+            except asyncio.CancelledError:
+                self._record(None, texts)
+                raise
+            except Exception as error:  # the border: the client raises anything at a bad answer
+                failed = failure_of(error)
+                if failed.is_billed:
+                    self._record(None, texts)
+                raise failed from error
+        self._record(answer.usage, texts)
+        return _normalised(rows, len(texts))
 
     async def _ready_client(self) -> "AsyncOpenAI":
         async with self._making:
@@ -108,6 +112,9 @@ class OpenAIEmbedder:
             max_retries=0,  # we retry ourselves, on our own clock
         )
 
+    def _count(self, outcome: str) -> None:
+        self._metrics.model_calls.labels(self._options.model, outcome).inc()
+
     def _record(self, usage: Any, texts: Sequence[str]) -> None:
         """What the server counted, or an estimate where it counts nothing."""
         counted = getattr(usage, "prompt_tokens", None)
@@ -120,6 +127,6 @@ def _normalised(rows: Any, count: int) -> Vectors:
     vectors: Vectors = np.asarray(rows, np.float32)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True) if vectors.ndim == 2 else None  # noqa: PLR2004 - rows
     if lengths is None or len(vectors) != count or not np.all(np.isfinite(vectors)) or not np.all(lengths > 0):
-        raise EmbeddingError("the server's embeddings are not what was asked for")
+        raise FailedAttemptError("nonsense", may_help_again=True)
     normalised: Vectors = vectors / lengths
     return normalised

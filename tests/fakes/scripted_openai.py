@@ -17,6 +17,7 @@ Fault = Literal[
     "status_500",
     "status_429",
     "status_404",
+    "status_401",
     "status_400",
     "hang",
     "hang_up",

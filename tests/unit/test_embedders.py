@@ -34,12 +34,19 @@ async def server() -> AsyncIterator[ScriptedOpenAI]:
 
 
 @pytest.fixture
-async def openai(server: ScriptedOpenAI, metrics: Metrics) -> AsyncIterator[Callable[..., OpenAIEmbedder]]:
+def clock() -> HastyClock:
+    return HastyClock()
+
+
+@pytest.fixture
+async def openai(
+    server: ScriptedOpenAI, metrics: Metrics, clock: HastyClock
+) -> AsyncIterator[Callable[..., OpenAIEmbedder]]:
     made: list[OpenAIEmbedder] = []
 
     def make(**options: Any) -> OpenAIEmbedder:
         chosen = OpenAIEmbedderOptions("sk-test", base_url=server.base_url, **options)
-        made.append(OpenAIEmbedder(chosen, metrics, clock=HastyClock(), dice=random.Random(1)))
+        made.append(OpenAIEmbedder(chosen, metrics, clock=clock, dice=random.Random(1)))
         return made[-1]
 
     yield make
@@ -102,22 +109,47 @@ async def test_openai_vectors(server: ScriptedOpenAI, openai: Callable[..., Open
 async def test_openai_tries_again(
     server: ScriptedOpenAI, metrics: Metrics, openai: Callable[..., OpenAIEmbedder]
 ) -> None:
-    """A fault that passes is not noticed; each try is counted."""
+    """A fault that passes is not noticed; each try is counted by how it ended, as a chat model's is."""
     server.faults.extend(["status_500", "hang_up"])
     assert len(await openai().embed(["text"])) == 1
     counted = metrics.registry.get_sample_value
     model = "text-embedding-3-small"
-    assert counted("concierge_model_calls_total", {"model": model, "outcome": "failed"}) == 2
-    assert counted("concierge_model_calls_total", {"model": model, "outcome": "ok"}) == 1
+    for outcome in ("status_500", "connection", "answered"):
+        assert counted("concierge_model_calls_total", {"model": model, "outcome": outcome}) == 1
 
 
-@pytest.mark.parametrize("fault", ["status_400", "garbage", "empty"])
+@pytest.mark.parametrize("fault", ["garbage", "empty", "status_500"])
 async def test_openai_gives_up(server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder], fault: str) -> None:
     """A fault that stays is an EmbeddingError, after a bounded number of tries."""
     server.lasting_fault = fault  # type: ignore[assignment]
     with pytest.raises(EmbeddingError):
         await openai(retries=1).embed(["text"])
-    assert len(server.embeddings) <= 2
+    assert len(server.embeddings) == 2
+
+
+@pytest.mark.parametrize("fault", ["status_400", "status_401", "status_404", "out_of_quota"])
+async def test_openai_refuses(server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder], fault: str) -> None:
+    """What will not pass is an EmbeddingError at once: nobody waits for tries that cannot help."""
+    server.lasting_fault = fault  # type: ignore[assignment]
+    with pytest.raises(EmbeddingError):
+        await openai(retries=3).embed(["text"])
+    assert len(server.embeddings) == 1
+
+
+async def test_openai_rests_as_long_as_it_is_told(
+    server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder], clock: HastyClock
+) -> None:
+    """A server that says when to come again is asked then and not before, unless that is longer than anyone waits."""
+    server.retry_after = "7"
+    server.faults.append("status_429")
+    embedder = openai(retries=1, timeout_seconds=10.0)
+    assert len(await embedder.embed(["text"])) == 1
+    assert clock.slept == [7.0]
+    server.retry_after = "600"
+    server.lasting_fault = "status_429"
+    with pytest.raises(EmbeddingError):
+        await embedder.embed(["text"])
+    assert clock.slept == [7.0]
 
 
 async def test_openai_hangs(server: ScriptedOpenAI, openai: Callable[..., OpenAIEmbedder]) -> None:

@@ -1,4 +1,7 @@
-"""What the lines to OpenAI's API, or to any server that speaks it, share: tries, what a failure means, and the bill."""
+"""Calls of OpenAI's API, or of any server that speaks it: what a failure means, and when to try again.
+
+Here and not beside the chat model's line, since embeddings are asked for in the same way.
+"""
 
 import math
 import random
@@ -8,10 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from agents.ports import Usage
 from database.clock import Clock
-from database.metrics import Metrics
-from vectorstore.openai_embedder import BYTES_A_TOKEN
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
@@ -22,7 +22,6 @@ _SERVER_FAULT = 500
 _OUR_FAULTS = frozenset({400, 413, 422})
 # The server may have answered, and bills it; what it refused or never got costs nothing.
 _BILLED_FAILURES = frozenset({"timeout", "nonsense"})
-_TOKENS_A_PRICE_UNIT = 1_000_000
 T = TypeVar("T")
 
 
@@ -101,26 +100,8 @@ def failure_of(exc: Exception) -> FailedAttemptError:
         )
     from openai import APIConnectionError, APITimeoutError  # noqa: PLC0415 - takes its time; it has been imported by now
 
-    if isinstance(exc, APITimeoutError):
+    if isinstance(exc, APITimeoutError | TimeoutError):
         return FailedAttemptError("timeout", may_help_again=True)
     if isinstance(exc, APIConnectionError):
         return FailedAttemptError("connection", may_help_again=True)
     return FailedAttemptError("nonsense", may_help_again=True)
-
-
-def estimated_tokens(text: str) -> int:
-    """Tokens, roughly: about four bytes each, whatever the script."""
-    return math.ceil(len(text.encode(errors="replace")) / BYTES_A_TOKEN)
-
-
-def cost_usd(tokens_in: int, tokens_out: int, prices: tuple[float, float]) -> float:
-    """`prices` are US dollars a million tokens, in and out."""
-    return (tokens_in * prices[0] + tokens_out * prices[1]) / _TOKENS_A_PRICE_UNIT
-
-
-def record(metrics: Metrics, usage: Usage) -> None:
-    """Count what a call cost."""
-    model = usage.model or ""
-    metrics.model_tokens.labels(model, "input").inc(usage.input_tokens)
-    metrics.model_tokens.labels(model, "output").inc(usage.output_tokens)
-    metrics.model_cost.labels(model).inc(usage.cost_usd)
