@@ -21,6 +21,7 @@ import numpy as np
 from database.clock import Clock
 from vectorstore.chroma_store import COLLECTION_SETTINGS, PAGE, REOPEN_HELPS, StoreFaultError
 from vectorstore.frames import unpack_vectors
+from vectorstore.retry_after import retry_after_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ API = "/api/v2"
 MAJOR = "1"
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, SERVER_ERROR = 200, 401, 403, 404, 429, 500
 AWAY = "the Chroma server does not answer"
+BUSY = "the Chroma server has too much to do"
 REFUSED = "the Chroma server refuses us: CONCIERGE_CHROMA_TOKEN is missing or wrong"
 
 
@@ -37,7 +39,8 @@ class ServerOptions:
     """Where it is, and what there is ours.
 
     `prefix` begins the name of every collection of ours; no other is ever touched. A `token` goes as bearer token and
-    as X-Chroma-Token; one with a space in it is a whole Authorization value. Seconds.
+    as X-Chroma-Token; one with a space in it is a whole Authorization value. Seconds; a rest is what a server asks for
+    that has too much to do.
     """
 
     url: str
@@ -49,10 +52,14 @@ class ServerOptions:
     look_every_seconds: float = 15.0
     first_pause_seconds: float = 0.25
     longest_pause_seconds: float = 15.0
+    longest_rest_seconds: float = 60.0
 
 
 class ChromaServer:
-    """A StoreLink. Looks at the server now and then: what has gone is told, and what comes back is looked at anew."""
+    """A StoreLink. Looks at the server now and then: what has gone is told, and what comes back is looked at anew.
+
+    One that is slow or has too much to do is left alone for a moment, and holds what it held: `starts` stays.
+    """
 
     def __init__(
         self, options: ServerOptions, *, clock: Clock, dice: random.Random, on_change: Callable[[], None]
@@ -65,6 +72,9 @@ class ChromaServer:
         self._known: dict[str, str] = {}
         self._usable = asyncio.Event()
         self._lost = asyncio.Event()
+        self._gone = True
+        self._refusals = 0
+        self._rest_seconds = 0.0
         self._trouble: str | None = None
         self._path = f"{API}/tenants/{options.tenant}/databases/{options.database}/collections"
         self.starts = 0
@@ -113,14 +123,19 @@ class ChromaServer:
             raise StoreFaultError("lost", self._trouble or AWAY)
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._actions[header["action"]](header, body)
+                answer = await self._actions[header["action"]](header, body)
         except TimeoutError as error:
-            self._lose(AWAY)
+            self._lose(AWAY, gone=False)
             raise StoreFaultError("slow", f"no answer to {header['action']} in {timeout_seconds:g} s") from error
         except StoreFaultError as fault:
             if fault.cause == "lost":
-                self._lose(str(fault))
+                busy = isinstance(fault, _BusyError)
+                self._rest_seconds = self._rest(fault)
+                # Without a trouble that is told, what changes something waits for the end of the rest.
+                self._lose(None if busy else str(fault), gone=not busy)
             raise
+        self._refusals = 0
+        return answer
 
     async def erase(self) -> None:
         """Drop our collections. Raises StoreFaultError."""
@@ -146,6 +161,9 @@ class ChromaServer:
     async def _keep_connected(self) -> None:
         failures = 0
         while True:
+            rest, self._rest_seconds = self._rest_seconds, 0.0
+            if rest:
+                await self._clock.sleep(rest)
             try:
                 await self._look()
             except Exception as error:
@@ -153,34 +171,44 @@ class ChromaServer:
                 ours = not isinstance(error, StoreFaultError | TimeoutError)
                 if failures == 0 or ours:
                     logger.warning("%s", error or AWAY, exc_info=ours)
-                self._lose(str(error) or AWAY)
+                self._lose(str(error) or AWAY, gone=not isinstance(error, _BusyError | TimeoutError))
+                self._rest_seconds = max(self._rest(error), self._pause(failures))
                 failures += 1
-                longest = min(self._options.first_pause_seconds * 2.0 ** min(failures, 16), self._longest)
-                await self._clock.sleep(self._dice.uniform(0.5, 1.0) * longest)
                 continue
             failures = 0
             self._found()
             await self._until_lost(self._options.look_every_seconds)
 
-    @property
-    def _longest(self) -> float:
-        return self._options.longest_pause_seconds
+    def _pause(self, past: int) -> float:
+        longest = min(self._options.first_pause_seconds * 2.0 ** min(past + 1, 16), self._options.longest_pause_seconds)
+        return self._dice.uniform(0.5, 1.0) * longest
+
+    def _rest(self, error: Exception) -> float:
+        """How long to leave a server alone that has too much to do: as long as it says, and longer each time."""
+        if not isinstance(error, _BusyError):
+            return 0.0
+        self._refusals += 1
+        return min(max(error.after_seconds, self._pause(self._refusals - 1)), self._options.longest_rest_seconds)
 
     def _found(self) -> None:
         if self.ready:
             return
         self._trouble = None
-        self._known.clear()
         self._lost.clear()
-        self.starts += 1
+        if self._gone:
+            self._gone = False
+            self._known.clear()
+            self.starts += 1
         self._usable.set()
         self._on_change()
 
-    def _lose(self, why: str) -> None:
-        known, self._trouble = self._trouble == why, why
+    def _lose(self, why: str | None, *, gone: bool) -> None:
+        """Not to be asked until it answers a look; `gone`: what it holds may be another's then."""
+        told, self._trouble = self._trouble == why and not self.ready, why
+        self._gone = self._gone or gone
         self._lost.set()
         self._usable.clear()
-        if not known:
+        if not told:
             self._on_change()
 
     async def _until_lost(self, seconds: float) -> None:
@@ -298,6 +326,9 @@ class ChromaServer:
             async with self._opened().request(
                 method, path, data=body, params=query, allow_redirects=False, headers=_headers(self._options.token)
             ) as answer:
+                if answer.status == TOO_MANY:
+                    said = answer.headers.get("Retry-After", "")
+                    raise _BusyError(retry_after_seconds(said, self._clock.now()))
                 return _understood(answer.status, await answer.read(), missing)
         except aiohttp.ClientError as error:
             raise StoreFaultError("lost", AWAY) from error
@@ -312,6 +343,14 @@ class ChromaServer:
 
 class _MissingError(StoreFaultError):
     """404."""
+
+
+class _BusyError(StoreFaultError):
+    """429: it is there, and wants to be asked again in `after_seconds`; 0 when it does not say."""
+
+    def __init__(self, after_seconds: float) -> None:
+        super().__init__("lost", BUSY)
+        self.after_seconds = after_seconds
 
 
 def check_version(theirs: object) -> None:
@@ -345,7 +384,7 @@ def _understood(status: int, body: bytes, missing: str | None) -> Any:
         raise StoreFaultError("lost", REFUSED)
     if status == NOT_FOUND:
         raise StoreFaultError("lost", missing) if missing else _MissingError("missing", words)
-    if status == TOO_MANY or status > SERVER_ERROR or any(sign in words.lower() for sign in REOPEN_HELPS):
+    if status > SERVER_ERROR or any(sign in words.lower() for sign in REOPEN_HELPS):
         raise StoreFaultError("lost", f"the Chroma server cannot do it now (status {status}): {words}")
     if status == SERVER_ERROR:
         raise StoreFaultError("damaged", words)

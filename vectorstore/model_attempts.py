@@ -3,15 +3,13 @@
 Here and not beside the chat model's line, since embeddings are asked for in the same way.
 """
 
-import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from database.clock import Clock
+from vectorstore.retry_after import retry_after_seconds
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
@@ -48,14 +46,8 @@ class FailedAttemptError(Exception):
         return self.outcome in _BILLED_FAILURES
 
     def retry_after_seconds(self, now: int) -> float:
-        """How long the server asks us to wait (RFC 9110, 10.2.3: seconds or a date); 0 when it does not say."""
-        said = self._headers.get("retry-after", "").strip()
-        with suppress(ValueError):
-            seconds = float(said)
-            return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-        with suppress(ValueError, TypeError, OverflowError):
-            return max(0.0, parsedate_to_datetime(said).timestamp() - now / 1000)
-        return 0.0
+        """How long the server asks us to wait; 0 when it does not say."""
+        return retry_after_seconds(self._headers.get("retry-after", ""), now)
 
 
 @dataclass(frozen=True, slots=True)
