@@ -2,7 +2,10 @@
 
 import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +39,10 @@ class MiniLMEmbedder:
         self._clock = clock
         self._failure = ""
         self._failed_until = 0.0
-        self._threads = EmbeddingThreads(self._load, _embed, dimension=DIMENSION, slice_texts=SLICE_TEXTS)
+        self._closed = threading.Event()
+        self._threads = EmbeddingThreads(
+            self._load, _embed, self._child_arguments, dimension=DIMENSION, slice_texts=SLICE_TEXTS
+        )
 
     @property
     def available(self) -> bool:
@@ -55,7 +61,8 @@ class MiniLMEmbedder:
             logger.warning("searches go without vectors: %s", error)
 
     def close(self) -> None:
-        """End the threads, once they have finished what they are at."""
+        """End the threads, once they have finished what they are at; files that are being loaded are given up."""
+        self._closed.set()
         self._threads.close()
 
     def _load(self) -> "_Model":
@@ -68,11 +75,22 @@ class MiniLMEmbedder:
             raise
 
     def _loaded(self) -> "_Model":
-        folder = self._files.fetched()
-        try:
-            return _Model(str(folder / MODEL), str(folder / TOKENIZER))
-        except Exception as error:  # both packages raise exceptions of their own, and plain ones
-            raise EmbeddingError(f"minilm cannot be loaded from {folder}: {error}") from error
+        return _model(self._files.fetched(self._closed.is_set))
+
+    def _child_arguments(self) -> list[str]:
+        return ["minilm", str(self._files.fetched(self._closed.is_set))]
+
+
+def embedding(folder: str) -> Callable[[list[str]], Vectors]:
+    """The model, for a process of its own. Raises EmbeddingError."""
+    return partial(_embed, _model(Path(folder)))
+
+
+def _model(folder: Path) -> "_Model":
+    try:
+        return _Model(str(folder / MODEL), str(folder / TOKENIZER))
+    except Exception as error:  # both packages raise exceptions of their own, and plain ones
+        raise EmbeddingError(f"minilm cannot be loaded from {folder}: {error}") from error
 
 
 def _embed(model: "_Model", texts: list[str]) -> Vectors:

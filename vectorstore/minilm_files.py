@@ -4,8 +4,7 @@ import contextlib
 import hashlib
 import shutil
 import tarfile
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,7 +14,7 @@ import httpx
 from vectorstore.embedders import EmbeddingError
 
 MODEL, TOKENIZER = "model.onnx", "tokenizer.json"
-FOLDER, ARCHIVE = "onnx", "onnx.tar.gz"
+FOLDER, ARCHIVE, PARTIAL = "onnx", "onnx.tar.gz", "onnx.partial"
 CACHE = Path(".cache") / "chroma" / "onnx_models" / "all-MiniLM-L6-v2"
 # chromadb 1.5.9, utils/embedding_functions/onnx_mini_lm_l6_v2.py
 URL = "https://chroma-onnx-models.s3.amazonaws.com/all-MiniLM-L6-v2/onnx.tar.gz"
@@ -41,8 +40,11 @@ class MiniLMFiles:
                 return folder
         return None
 
-    def fetched(self) -> Path:
-        """The folder with both files, loaded when they are not there and may be. Raises EmbeddingError."""
+    def fetched(self, stopped: Callable[[], bool] = lambda: False) -> Path:
+        """The folder with both files, loaded when they are not there and may be. Raises EmbeddingError.
+
+        `stopped` is asked while they come.
+        """
         folder = self.found()
         if folder is not None:
             return folder
@@ -52,7 +54,7 @@ class MiniLMFiles:
                 "or set CONCIERGE_MINILM_DOWNLOAD=true"
             )
         try:
-            self._fetch()
+            self._fetch(stopped)
         except (OSError, httpx.HTTPError, tarfile.TarError, KeyError) as error:
             raise EmbeddingError(f"the files of minilm could not be loaded: {error}") from error
         return self._place / FOLDER
@@ -61,12 +63,15 @@ class MiniLMFiles:
     def _place(self) -> Path:
         return self.directory or Path.home() / CACHE
 
-    def _fetch(self) -> None:
+    def _fetch(self, stopped: Callable[[], bool]) -> None:
         self._place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._place) as folder:
-            archive = Path(folder) / ARCHIVE
-            self._load(archive)
-            unpacked = Path(folder) / FOLDER
+        folder = self._place / PARTIAL
+        shutil.rmtree(folder, ignore_errors=True)  # of a load that was killed
+        folder.mkdir()
+        try:
+            archive = folder / ARCHIVE
+            self._load(archive, stopped)
+            unpacked = folder / FOLDER
             unpacked.mkdir()
             # Only what is needed, by name, so that no path in the archive leads anywhere else.
             with tarfile.open(archive, "r:gz") as tar:
@@ -76,15 +81,19 @@ class MiniLMFiles:
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(self._place / FOLDER)  # half of another attempt
             unpacked.rename(self._place / FOLDER)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _load(self, archive: Path) -> None:
+    def _load(self, archive: Path, stopped: Callable[[], bool]) -> None:
         digest, size = hashlib.sha256(), 0
         with (
             httpx.stream("GET", self.url, timeout=self.timeout_seconds, follow_redirects=True) as answer,
             archive.open("wb") as target,
         ):
             answer.raise_for_status()
-            for piece in answer.iter_bytes(PIECE_BYTES):
+            for piece in answer.iter_bytes():
+                if stopped():
+                    raise EmbeddingError("the files of minilm were not loaded: the server stops")
                 size += len(piece)
                 if size > MOST_BYTES:
                     raise EmbeddingError("the files of minilm could not be loaded: there is no end of them")

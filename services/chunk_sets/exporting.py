@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from database.chunk_sets import LiveDocument, StoredChunk, live_documents, stored_chunks
 from database.clock import Clock
@@ -28,19 +32,27 @@ from services.chunk_sets.writing import Origin, SetWriter, open_writer
 from services.object_stores import StoreError
 from services.snapshots.places import Place, Sign, StoppedError
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 PAGE = 200
 SLICE_CHUNKS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """Whose chunks, named `business` in the manifest, and in which form; `file_chunks` are the most of one file."""
+    """Whose chunks, named `business` in the manifest, and in which form; `file_chunks` are the most of one file.
+
+    `stop_seconds`: how long an export that is cut off waits for a store that is silent, to take its files away again.
+    """
 
     business_id: str
     business: str
     kind: SetFormat
     file_chunks: int
     program: str
+    stop_seconds: float = 5.0
 
 
 @dataclass(slots=True)
@@ -67,6 +79,8 @@ class Exporter:
         self._mark = new_id()[-12:]
         self._writer: SetWriter | None = None
         self._in_file = 0
+        # Threads of its own: the event loop waits at its end for those that all share, and a store may be silent.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="chunk-set export")
         # A thread goes on when who waits for it is cancelled: it is waited for, and none begins after that.
         self._putting = threading.Lock()
         self._ended = False
@@ -75,26 +89,40 @@ class Exporter:
 
     async def run(self, stopped: Sign) -> Manifest:
         """All of it. Raises ChunkSetError, StoreError, OSError; the set that was there before stays then."""
-        before = await asyncio.to_thread(self._before)
         try:
-            manifest = await self._write_all(stopped)
-        except BaseException:
-            await self._take_back()
-            raise
-        if before is not None:
-            await asyncio.to_thread(self._place.remove, [each.path for each in before.files])
+            before = await self._threaded(self._before)
+            try:
+                manifest = await self._write_all(stopped)
+            except BaseException:
+                await self._take_back()
+                raise
+            if before is not None:
+                await self._threaded(partial(self._place.remove, [each.path for each in before.files]))
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
         return manifest
 
+    async def _threaded(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
     async def _take_back(self) -> None:
-        """Take away what is there, also of the file that was being put; a second cancellation does not leave it."""
-        removing = asyncio.ensure_future(asyncio.to_thread(self._remove_own))
-        while not removing.done():
+        """Take away what is there, also of the file that was being put; a second cancellation does not leave it.
+
+        A store that is silent meanwhile keeps what it has: of a set without its manifest nothing is taken in.
+        """
+        self._ended = True
+        removing = asyncio.ensure_future(self._threaded(self._remove_own))
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._order.stop_seconds
+        while not removing.done() and (left := end - loop.time()) > 0:
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({removing})
+                await asyncio.wait({removing}, timeout=left)
+        if not removing.done():
+            logger.warning("a chunk set's store does not answer: it is not waited for")
+            removing.cancel()
 
     def _remove_own(self) -> None:
         with self._putting, contextlib.suppress(StoreError):
-            self._ended = True
             if not self._complete:
                 ours = [each.path for each in self._place.list("") if own_mark(each.path) == self._mark]
                 self._place.remove(ours)
@@ -106,7 +134,7 @@ class Exporter:
             self.count.documents += await self._add(document, stopped)
         await self._end_file(stopped)
         manifest = self._manifest()
-        await asyncio.to_thread(self._put_manifest, manifest.model_dump_json(indent=2).encode(), stopped)
+        await self._threaded(partial(self._put_manifest, manifest.model_dump_json(indent=2).encode(), stopped))
         return manifest
 
     def _put_manifest(self, content: bytes, stopped: Sign) -> None:
@@ -141,7 +169,7 @@ class Exporter:
         while chunks := await self._database.read(
             stored_chunks(document.version_id, self._ours.name, after, self._slice())
         ):
-            await asyncio.to_thread(self._write, origin, chunks)
+            await self._threaded(partial(self._write, origin, chunks))
             after, found = chunks[-1].ordinal, found + len(chunks)
             if self._in_file >= self._order.file_chunks:
                 await self._end_file(stopped)
@@ -166,7 +194,7 @@ class Exporter:
 
     async def _end_file(self, stopped: Sign) -> None:
         if self._writer is not None:
-            self.count.files.append(await asyncio.to_thread(self._put, self._writer, stopped))
+            self.count.files.append(await self._threaded(partial(self._put, self._writer, stopped)))
             self._writer, self._in_file = None, 0
 
     def _put(self, writer: SetWriter, stopped: Sign) -> SetFile:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from services.chunk_sets.rows import OurEmbedder
 from services.chunk_sets.staging import StagedDocument, StagedFile, merged, pieces, stage, without_repeats
 from services.ingestion import Ingestion
 from services.object_stores import StoreError
-from services.snapshots.places import Place, Stored
+from services.snapshots.places import Place, StoppedError, Stored
 
 logger = logging.getLogger(__name__)
 
@@ -86,12 +87,14 @@ class Importer:
         self._folder = folder
         self._threads = ThreadPoolExecutor(order.files_at_once, thread_name_prefix="chunk-set")
         self._making = asyncio.Semaphore(AT_ONCE)
+        # a thread goes on when who waits for it is cancelled, until it sees this
+        self._ended = threading.Event()
         self.count = ImportCount()
 
     async def run(self) -> None:
         """All of it; what failed is in `count`. Raises ChunkSetError, StoreError when nothing could be looked at."""
         try:
-            manifest, wanted = await asyncio.to_thread(self._look)
+            manifest, wanted = await asyncio.get_running_loop().run_in_executor(self._threads, self._look)
             self.count.files = len(wanted)
             embedder = manifest.embedder if manifest else None
             room = asyncio.Semaphore(self._order.files_at_once)
@@ -100,6 +103,7 @@ class Importer:
             self.count.documents = len(documents)
             taken = await _all(self._take_document(document, wanted) for document in documents)
         finally:
+            self._ended.set()
             self._threads.shutdown(wait=False, cancel_futures=True)
         await self._follow([document for document in taken if document is not None])
 
@@ -151,7 +155,7 @@ class Importer:
         target = self._staged(number)
         try:
             return await loop.run_in_executor(
-                self._threads, stage, source, file.name, number, target, self._ours, embedder
+                self._threads, stage, source, file.name, number, target, self._ours, embedder, self._ended.is_set
             )
         finally:
             await asyncio.to_thread(source.unlink)
@@ -162,6 +166,8 @@ class Importer:
         most, written = self._order.file_bytes, 0
         with target.open("wb") as copy:
             for piece in self._order.place.read(file.stored):
+                if self._ended.is_set():
+                    raise StoppedError
                 written += len(piece)
                 if written > most:
                     raise BrokenFileError(f"it is larger than {most // 1024**2:,} MB (CONCIERGE_CHUNK_SET_FILE_MB)")

@@ -42,13 +42,17 @@ class SetRunningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SetOptions:
-    """`files_at_once` of an import; a file has at most `file_bytes`, and one that we write `file_chunks`."""
+    """`files_at_once` of an import; a file has at most `file_bytes`, and one that we write `file_chunks`.
+
+    `stop_seconds`: how long the end waits for an export's store.
+    """
 
     files_at_once: int = 4
     file_bytes: int = 512 * 1024 * 1024
     file_chunks: int = 5_000
     access: StoreAccess = field(default_factory=StoreAccess)
     program: str = ""
+    stop_seconds: float = 5.0
 
 
 @dataclass(slots=True)
@@ -105,7 +109,8 @@ class ChunkSets:
         """Begin to write what answers for a business. Raises SetRunningError, StoreError for a bad address."""
         place = open_place(to, self._options.access)
         run = self._new(business_id, place.shown)
-        order = ExportOrder(business_id, business, kind, self._options.file_chunks, self._options.program)
+        options = self._options
+        order = ExportOrder(business_id, business, kind, options.file_chunks, options.program, options.stop_seconds)
 
         async def work(folder: Path) -> None:
             exporter = Exporter(self._database, self._clock, place, order, await self._ours(), folder)

@@ -10,6 +10,7 @@ from services.chunk_files import kept_line
 from services.chunk_sets.errors import BrokenFileError
 from services.chunk_sets.reading import raw_rows
 from services.chunk_sets.rows import OurEmbedder, RowCheck, SetRow
+from services.snapshots.places import Sign, StoppedError
 
 PIECE_BYTES = 1024 * 1024
 
@@ -48,12 +49,22 @@ class StagedFile:
     documents: dict[str, StagedDocument]
 
 
-def stage(source: Path, name: str, number: int, target: Path, ours: OurEmbedder, embedder: str | None) -> StagedFile:
-    """Check a file and write its rows as they will be kept. Raises BrokenFileError, OSError."""
+def stage(
+    source: Path,
+    name: str,
+    number: int,
+    target: Path,
+    ours: OurEmbedder,
+    embedder: str | None,
+    stopped: Sign = lambda: False,
+) -> StagedFile:
+    """Check a file and write its rows as they will be kept. Raises BrokenFileError, OSError, StoppedError."""
     check = RowCheck(Path(name).name, ours, embedder)
     documents: dict[str, StagedDocument] = {}
     with target.open("xb") as file:
         for raw in raw_rows(source, name):
+            if stopped():
+                raise StoppedError
             row = check.row(raw)
             line = kept_line(row.chunk)
             found = documents.get(row.document)

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
 
+from bot.chaos.server_process import LOOPBACK
 from tests.e2e.processes import Server, concierge, running_server
 from tests.e2e.stage import BUSINESS, Stage, running_stage, until
 
@@ -109,3 +111,27 @@ async def test_backups_over_the_api(tmp_path):
     code, out, _ = await concierge(stage.server, "restore", "--list", "--from", str(tmp_path / "backups"))
     assert code == 0
     assert out.startswith(begun["id"])
+
+
+async def test_a_silent_store_does_not_delay_the_end(tmp_path):
+    """A backup and an export that an object store leaves without an answer do not hold up a stop."""
+    with socket.create_server((LOOPBACK, 0), backlog=50) as silent:
+        settings = {
+            "CONCIERGE_BACKUP_TO": "s3://bucket/backups",
+            "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{silent.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+        async with running_stage(tmp_path, **settings) as stage:
+            for path, body in (
+                ("/api/v1/backups", {}),
+                (f"{BUSINESS}/chunk-sets/exports", {"to": "s3://bucket/set"}),
+            ):
+                status, begun = await stage.call("POST", path, body)
+                assert status == 202, begun
+            # both have asked: what they wait for does not come
+            asked = [(await asyncio.to_thread(silent.accept))[0] for _ in range(2)]
+            assert await stage.server.stop() == 0
+            for each in asked:
+                each.close()
+            assert "threads that still wait" in stage.server.log()

@@ -1,8 +1,12 @@
 """Chunk sets between two knowledge bases: whole, in part, again, and through an object store that goes down."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,10 +17,13 @@ import pytest
 from database.records import Document
 from database.transaction import Transaction
 from services.chunk_sets.exporting import ExportCount
-from services.chunk_sets.importing import ImportCount
+from services.chunk_sets.importing import ImportCount, Importer, ImportOrder
 from services.chunk_sets.manifest import MANIFEST
+from services.chunk_sets.rows import OurEmbedder
 from services.chunk_sets.runs import ChunkSets, RunState, SetOptions, SetRunningError
 from services.object_stores import StoreAccess
+from services.snapshots.directory_place import DirectoryPlace
+from services.snapshots.places import Stored
 from tests.fakes.hasty_clock import HastyClock
 from tests.fakes.ingestion_desk import GUIDE, Desk, Opener
 from tests.fakes.memory_knowledge import MemoryEmbedder
@@ -38,7 +45,7 @@ class Sets:
         self._stack = stack
         self._folder = folder
 
-    async def open(self, desk: Desk, access: StoreAccess | None = None, **options: int) -> ChunkSets:
+    async def open(self, desk: Desk, access: StoreAccess | None = None, **options: float) -> ChunkSets:
         made = ChunkSets(
             *(desk.database, desk.ingestion, desk.embedder, HastyClock(), self._folder / "work"),
             SetOptions(access=access or StoreAccess(), **options),  # type: ignore[arg-type]
@@ -205,6 +212,72 @@ async def test_a_cut_off_export_leaves_nothing(opened: Opener, sets: Sets, tmp_p
     await made.wait()
     assert MANIFEST in str(run.error)
     assert await listed(desk) == []
+
+
+class Silent:
+    """A store that takes connections and says nothing."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.access = StoreAccess(
+            "key", "secret", endpoint_url=f"http://127.0.0.1:{self._socket.getsockname()[1]}",
+            timeout_seconds=8, retries=0,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.mark.parametrize("kind", ["export", "import"])
+async def test_a_silent_store_does_not_delay_the_end(opened: Opener, sets: Sets, tmp_path, kind):
+    """Neither an export nor an import waits for a store that says nothing, when the server stops."""
+    desk = await opened()
+    await desk.learned("a.md", b"# A\n\nText.")
+    with contextlib.closing(Silent()) as silent:
+        async with AsyncExitStack() as first:
+            made = await Sets(first, tmp_path / "first").open(desk, silent.access, stop_seconds=0.2)
+            run = made.export("b1", "b1", "s3://b/p", "jsonl") if kind == "export" else made.import_("b2", "s3://b/p")
+            asking = ("chunk-set_", "chunk-set export_")
+            while not any(each.name.startswith(asking) for each in threading.enumerate()):
+                await asyncio.sleep(0.01)
+            began = time.perf_counter()
+        assert time.perf_counter() - began < silent.access.timeout_seconds / 2
+    assert run.state is RunState.FAILED
+
+
+async def test_a_fetch_ends_with_the_server(opened: Opener, tmp_path):
+    """The thread that fetches a file of a set does not go on behind an import that was stopped."""
+    desk = await opened()
+    place = EndlessPlace("set.jsonl")
+    order = ImportOrder("b2", place, "set.jsonl", files_at_once=1, file_bytes=10**15)
+    (tmp_path / "work").mkdir()
+    importer = Importer(desk.ingestion, HastyClock(), order, OurEmbedder("e", 4), tmp_path / "work")
+    running = asyncio.create_task(importer.run())
+    await asyncio.to_thread(place.asked.wait)
+    running.cancel()
+    await asyncio.wait({running})
+    await asyncio.to_thread(place.let_go.wait)
+
+
+class EndlessPlace(DirectoryPlace):
+    """Holds one file without an end. `let_go` tells that nobody reads it any more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Path("/nowhere"))
+        self._name = name
+        self.asked = threading.Event()
+        self.let_go = threading.Event()
+
+    def list(self, folder: str) -> list[Stored]:
+        return [Stored(self._name, 1, 0)]
+
+    def read(self, stored: Stored) -> Iterator[bytes]:
+        try:
+            while True:
+                yield b" "
+                self.asked.set()
+        finally:
+            self.let_go.set()
 
 
 async def test_what_is_deleted_meanwhile_is_left_out(opened: Opener, sets: Sets, tmp_path):

@@ -14,7 +14,7 @@ from tests.fakes.fake_clock import FakeClock
 from tests.fakes.tiny_onnx import tiny_archive, tiny_minilm
 from vectorstore.embedders import EmbeddingError
 from vectorstore.minilm_embedder import MiniLMEmbedder
-from vectorstore.minilm_files import MiniLMFiles
+from vectorstore.minilm_files import PARTIAL, MiniLMFiles
 
 pytestmark = pytest.mark.blocking_allowed  # writes the model's files itself
 
@@ -116,3 +116,38 @@ async def test_takes_nothing_else(
     with pytest.raises(EmbeddingError, match="minilm"):
         await embedders[0].embed(["open"])
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+async def test_a_load_ends_with_the_server(tmp_path: Path) -> None:
+    """Files that come slowly do not hold up the end of the process, and leave nothing behind."""
+    came = asyncio.Event()
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"a little ")
+            came.set()
+            await asyncio.sleep(0.01)
+
+    app = web.Application()
+    app.router.add_get("/onnx.tar.gz", drip)
+    async with TestServer(app) as server:
+        files = MiniLMFiles(tmp_path / "cache", download=True, url=str(server.make_url("/onnx.tar.gz")))
+        embedder = MiniLMEmbedder(files, FakeClock())
+        loading = asyncio.create_task(embedder.embed(["open"]))
+        await came.wait()
+        embedder.close()
+        with pytest.raises(EmbeddingError, match="the server stops"):
+            await loading
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+async def test_a_load_that_was_killed_leaves_nothing(tmp_path: Path, shop: tuple[str, str]) -> None:
+    """The half of an archive that a killed process has left goes with the next load."""
+    url, sha256 = shop
+    (tmp_path / "cache" / PARTIAL).mkdir(parents=True)
+    (tmp_path / "cache" / PARTIAL / "onnx.tar.gz").write_bytes(b"half")
+    files = MiniLMFiles(tmp_path / "cache", download=True, url=url, sha256=sha256)
+    await asyncio.to_thread(files.fetched)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["onnx"]
