@@ -85,11 +85,11 @@ def last_number() -> Unit[int]:
 
 
 def embedded_after(embedder: str, after: int, limit: int) -> Unit[list[EmbeddedChunk]]:
-    """The next chunks behind `after` with an embedding of this embedder that belong in the indexes."""
+    """The next chunks behind `after` with an embedding of this embedder that belong in the indexes, and stay there."""
 
     async def unit(transaction: Transaction) -> list[EmbeddedChunk]:
         rows = await transaction.all(
-            f"SELECT c.n, c.id, c.business_id {_INDEXED} AND c.n > :after AND EXISTS (SELECT 1 FROM embeddings "
+            f"SELECT c.n, c.id, c.business_id {_STAYING} AND c.n > :after AND EXISTS (SELECT 1 FROM embeddings "
             "WHERE chunk_id = c.id AND embedder = :embedder) ORDER BY c.n LIMIT :limit",
             {"embedder": embedder, "after": after, "limit": limit},
         )
@@ -112,13 +112,13 @@ def vectors_of(embedder: str, ids: Sequence[str]) -> Unit[list[tuple[str, bytes]
     return unit
 
 
-def known_among(ids: Sequence[str]) -> Unit[set[str]]:
-    """Those ids whose chunks are there and belong in the indexes."""
+def staying_among(ids: Sequence[str]) -> Unit[set[str]]:
+    """Those ids whose chunks are there and belong in the indexes: not those that the sweep is about to take out."""
     names, parameters = listed("id", ids)
 
     async def unit(transaction: Transaction) -> set[str]:
         rows = await transaction.all(
-            f"SELECT c.id {_INDEXED} AND c.id IN ({names})",
+            f"SELECT c.id {_STAYING} AND c.id IN ({names})",
             parameters,
         )
         return {row["id"] for row in rows}
@@ -137,6 +137,7 @@ _INDEXED = (
     "FROM chunks AS c JOIN documents AS d ON d.id = c.document_id JOIN versions AS v ON v.id = c.version_id "
     "WHERE d.deleted_at IS NULL AND v.shelved_at IS NULL"
 )
+_STAYING = f"{_INDEXED} AND {STATE} IN ('live', 'working', 'held')"
 
 
 def _words(row: Row) -> ChunkWords:

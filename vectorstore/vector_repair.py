@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from database.chunks import EmbeddedChunk, embedded_after, known_among, vectors_of
+from database.chunks import EmbeddedChunk, embedded_after, staying_among, vectors_of
 from database.engine import Database
 from vectorstore.chroma_manager import (
     ChromaManager,
@@ -88,15 +88,19 @@ class VectorRepair:
         return own
 
     async def add(self, collection: Collection, ids: Iterable[str], *, background: bool = False) -> int:
-        """Put stored embeddings into a collection; how many there were."""
+        """Put stored embeddings into a collection; how many there were.
+
+        What the sweep has taken out while they were on their way is taken out again.
+        """
         added = 0
         for part in _slices(sorted(ids)):
             stored = await self._knowledge.read(vectors_of(collection.embedder, part))
             if not stored:
                 continue
             matrix: Vectors = np.frombuffer(b"".join(vector for _, vector in stored), "<f4").reshape(len(stored), -1)
-            await self._vectors.add(collection, [key for key, _ in stored], matrix, background=background)
-            added += len(stored)
+            keys = [key for key, _ in stored]
+            await self._vectors.add(collection, keys, matrix, background=background)
+            added += len(stored) - await self._remove(collection, keys)
         return added
 
     async def expected(self, embedder: str) -> dict[str, set[str]]:
@@ -155,8 +159,9 @@ class VectorRepair:
         removed = 0
         for part in _slices(sorted(ids)):
             # Asked again: what an upload has added since the sets were read is not to go.
-            gone = sorted(set(part) - await self._knowledge.read(known_among(part)))
-            await self._vectors.delete(collection, gone)
+            gone = sorted(set(part) - await self._knowledge.read(staying_among(part)))
+            if gone:
+                await self._vectors.delete(collection, gone)
             removed += len(gone)
         return removed
 
