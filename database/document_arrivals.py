@@ -114,16 +114,20 @@ async def _refuse_new(transaction: Transaction, arrival: Arrival, quota: Quota) 
 
 
 async def _over_quota(transaction: Transaction, arrival: Arrival, quota: Quota) -> str | None:
+    if arrival.origin is not None:
+        return None  # its file is there, and is linked
     kept = await kept_bytes(arrival.business_id)(transaction)
     return quota.too_much if kept + arrival.version.bytes > quota.bytes else None
 
 
 def kept_bytes(business_id: str) -> Unit[int]:
-    """Of all kept files of a business."""
+    """Of all kept files of a business; one that a roll-back has linked lies there once."""
 
     async def unit(transaction: Transaction) -> int:
         row = await transaction.one(
-            "SELECT COALESCE(SUM(bytes), 0) AS n FROM versions WHERE business_id = :id AND sha256 <> ''",
+            "SELECT COALESCE(SUM(v.bytes), 0) AS n FROM versions AS v WHERE v.business_id = :id AND v.sha256 <> '' "
+            "AND (v.origin IS NULL OR NOT EXISTS (SELECT 1 FROM versions AS o "
+            "WHERE o.document_id = v.document_id AND o.sha256 = v.sha256 AND o.number < v.number))",
             {"id": business_id},
         )
         return int(row["n"]) if row else 0

@@ -74,11 +74,12 @@ def is_leftover(version_id: str) -> Unit[bool]:
 
 
 def shelve(version_id: str, now: int) -> Unit[int]:
-    """Note that the chunks of an old version have left the indexes."""
+    """Note that the chunks of an old version have left the indexes; not of one that is worked on again meanwhile."""
 
     async def unit(transaction: Transaction) -> int:
         return await transaction.run(
-            "UPDATE versions SET shelved_at = :now WHERE id = :id", {"id": version_id, "now": now}
+            "UPDATE versions SET shelved_at = :now WHERE id = :id AND completed_at IS NOT NULL",
+            {"id": version_id, "now": now},
         )
 
     return unit

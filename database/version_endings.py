@@ -2,9 +2,9 @@
 
 from database.transaction import Transaction
 
-# of a document of which nothing is live: the newest version that was overtaken before it was complete
+# of a document of which nothing is live: the newest version that was overtaken before it was live
 _OVERTAKEN = (
-    "SELECT number, bytes FROM versions WHERE document_id = :id AND error_message IS NULL AND completed_at IS NULL "
+    "SELECT number, bytes FROM versions WHERE document_id = :id AND error_message IS NULL AND live_at IS NULL "
     "AND sha256 <> '' ORDER BY number DESC LIMIT 1"
 )
 
@@ -12,7 +12,7 @@ _OVERTAKEN = (
 async def take_up_again(transaction: Transaction, document_id: str, now: int) -> bool:
     """Queue the version that a failed one had overtaken, when nothing of the document is live. Part of a unit.
 
-    False when something is live, or no such version is left. The work begins with its file.
+    False when something is live, or no such version is left. The work begins with its file; what was held will be.
     """
     row = await transaction.one(_OVERTAKEN, {"id": document_id})
     if row is None:
@@ -23,6 +23,13 @@ async def take_up_again(transaction: Transaction, document_id: str, now: int) ->
         "WHERE id = :id AND live_version_id IS NULL AND deleted_at IS NULL",
         {"id": document_id, "number": row["number"], "bytes": row["bytes"], "now": now},
     )
+    if changed:
+        # Complete and not live: it was held. The sweep may have taken its chunks out of the indexes by now.
+        await transaction.run(
+            "UPDATE versions SET hold = 1, completed_at = NULL, shelved_at = NULL "
+            "WHERE document_id = :id AND number = :number AND completed_at IS NOT NULL",
+            {"id": document_id, "number": row["number"]},
+        )
     return changed == 1
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from database.records import DocumentStatus, VersionState
 from services.document_errors import DAMAGED, EMPTY
+from services.ingestion import IngestionOptions
 from services.version_errors import DELETED
 from tests.fakes.ingestion_desk import GUIDE, pieces
 from tests.fakes.small_documents import pdf
@@ -101,6 +102,38 @@ async def test_an_overtaken_version_that_was_to_be_held_is_held(opened):
     desk.embedder.gate.set()
     (done,) = await desk.finished(second)
     assert (done.live_version, done.held_version) == (None, 1)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+async def test_a_damaged_file_gives_way_to_the_first_one_that_was_held(opened, swept):
+    """Nothing was live: what waited for its owner's look waits again, also when the sweep had taken it out already."""
+    desk = await opened()
+    content = pdf("Prices of this year are ten euros")
+    (first,) = await desk.finished(await desk.ingestion.accept("b1", "guide.pdf", pieces(content), hold=True))
+    desk = await opened(options=IngestionOptions(workers=0))
+    second = await desk.upload("guide.pdf", BROKEN)
+    if swept:
+        assert await desk.ingestion.sweep() == 1
+    desk = await opened()
+    (done,) = await desk.finished(second)
+    assert (done.id, done.live_version, done.held_version) == (first.id, None, 1)
+    published = await desk.ingestion.publish("b1", done.id)
+    assert (published.live_version, published.chunks_count) == (1, 1)
+    assert await desk.ingestion.sweep() == 0
+    assert len([chunk for chunk in desk.index.chunks.values() if chunk.document_id == done.id]) == 1
+
+
+async def test_a_roll_back_is_no_second_file(opened):
+    """Its file is that of the version it repeats: it counts once, and the quota refuses no roll-back."""
+    content = outlined("x" * 600)
+    desk = await opened(options=IngestionOptions(max_storage_bytes=2 * len(content) + 100))
+    first = await desk.learned("prices.md", content)
+    await desk.learned("prices.md", outlined("y" * 600))
+    back = await desk.ingestion.roll_back("b1", first.id, 1)
+    (done,) = await desk.finished(back)
+    assert (done.status, done.live_version) == (DocumentStatus.READY, 3)
+    more = await desk.finished(await desk.upload("more.md", b"# More\n\nA few words."))
+    assert more[0].status is DocumentStatus.READY
 
 
 async def test_a_document_that_is_deleted_while_its_new_version_comes_stays_deleted(opened):
