@@ -6,6 +6,7 @@ on where it was; searches see nothing of a version before the commit that comple
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ Ended = Callable[[DocumentTask, Exception | None], Awaitable[None]]
 
 SLICE_CHUNKS = 256
 # Embedded slices that may wait for the index: what is in memory is bounded by these.
-_SLICES_AHEAD = 2
+_SLICES_AHEAD = 1
 
 
 @dataclass(slots=True)
@@ -49,6 +50,8 @@ class _Slice:
 class DocumentIndexing:
     """`put` what is parsed; `ended(task, error)` is called once for each, with None when it is complete.
 
+    `on_room()` is called when less waits.
+
     An UnreadableDocumentError ends a document, a DocumentOverError says that nobody wants it any more; anything else
     is a fault around it that may pass.
     """
@@ -61,9 +64,11 @@ class DocumentIndexing:
         news: DocumentNews,
         attempts: int,
         ended: Ended,
+        on_room: Callable[[], None],
         *,
         hold_share: float = 0.0,
     ) -> None:
+        self._on_room = on_room
         self._hold_share = hold_share
         self._database = knowledge.database
         self._index = knowledge.index
@@ -77,9 +82,9 @@ class DocumentIndexing:
         self._filled = asyncio.Event()
         self._slices: asyncio.Queue[_Slice] = asyncio.Queue(_SLICES_AHEAD)
         self._progress: dict[str, VersionProgress] = {}
-        # What the index is taking in now, and what of that is over already.
-        self._adding: frozenset[VersionProgress] = frozenset()
-        self._late: list[tuple[DocumentTask, Exception | None]] = []
+        # In how many slices that the index is taking in now a version is, and which of those versions are over already.
+        self._adding: Counter[VersionProgress] = Counter()
+        self._late: dict[VersionProgress, Exception | None] = {}
 
     async def put(self, task: DocumentTask) -> None:
         """Take up a version whose chunks are stored. Raises UnreadableDocumentError for one that kills the process."""
@@ -90,6 +95,10 @@ class DocumentIndexing:
         self._progress[task.document_id] = progress
         self._queue.put(progress)
         self._filled.set()
+
+    def waiting(self, business_id: str) -> int:
+        """How many chunks of the business wait to be embedded."""
+        return self._queue.chunks_of(business_id)
 
     async def stop(self, document_id: str) -> None:
         """Work no longer on this document, if it is here."""
@@ -119,15 +128,15 @@ class DocumentIndexing:
                 await self._slices.put(filled)
 
     async def index_slices(self) -> None:
-        """A loop without end, and the only one that adds to the index: one slice after another."""
+        """A loop without end; several may run: while one says what is done another has the index at work."""
         while True:
             filled = await self._slices.get()
             try:
                 await self._add(filled)
             except Exception as error:  # noqa: BLE001 - as in embed_slices
                 await self._end_all([progress for progress, _ in filled.parts], error)
-            while self._late:
-                await self._ended(*self._late.pop())
+            for progress in [each for each in self._late if each not in self._adding]:
+                await self._ended(progress.task, self._late.pop(progress))
 
     async def _embed(self, taken: list[VersionProgress]) -> _Slice:
         await self._count_attempts(taken)
@@ -139,6 +148,7 @@ class DocumentIndexing:
         after = {progress.task.version_id: progress.after for progress in taken}
         rows = await self._database.read(open_chunks(after, embedding.name, SLICE_CHUNKS))
         parts = self._give_out(taken, rows)
+        self._on_room()
         filled = _Slice(taken[0].task.business_id, embedding.name, parts, await self._vectors(embedding, rows))
         await self._store(filled, {row.chunk.id for row in rows if row.donor == row.chunk.id})
         return filled
@@ -217,11 +227,12 @@ class DocumentIndexing:
             *(filled.business_id, len(chunks), len(filled.parts)),
         )
         matrix = _matrix([filled.vectors[chunk.id] for chunk in chunks])
-        self._adding = frozenset(progress for progress, _ in filled.parts)
+        adding = Counter(progress for progress, _ in filled.parts)
+        self._adding += adding
         try:
             await self._index.add(chunks, matrix, embedder=filled.embedder)
         finally:
-            self._adding = frozenset()
+            self._adding -= adding
         logger.info("index: %d chunks added in %.2f s", len(chunks), self._clock.monotonic() - began)
         for progress, mine in filled.parts:
             progress.indexed += len(mine)
@@ -279,9 +290,10 @@ class DocumentIndexing:
             return
         progress.over = True
         del self._progress[progress.task.document_id]
+        self._on_room()
         if progress in self._adding:
             # Handed back now it could be swept before the rest of it is added, and the rest would stay.
-            self._late.append((progress.task, error))
+            self._late[progress] = error
         else:
             await self._ended(progress.task, error)
 

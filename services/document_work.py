@@ -30,14 +30,18 @@ class WorkOptions:
 
     `attempts`: how often this process may die while it embeds or indexes a document, without any progress between.
     `retries`: faults of embedder, index or database, with growing pauses (about an hour in all).
+    `chunks_ahead`: while so many of a business wait to be embedded its next document is not parsed: what is indexed and
+    not complete yet is in the way of searches.
     `hold_share`: a version of which more than this share of the chunks changed waits to be published; 0: none does.
     """
 
     workers: int = 2
     embedders: int = 2
+    indexers: int = 2
     attempts: int = 3
     retries: int = 18
     max_chunks: int = 200_000
+    chunks_ahead: int = 500
     hold_share: float = 0.0
 
 
@@ -55,9 +59,11 @@ class DocumentWork:
         on_leftover: Callable[[], None],
     ) -> None:
         self._database = knowledge.database
+        self._queue = FairQueue()
         self._pipeline = DocumentPipeline(knowledge, clock, metrics, news, options.max_chunks)
         self._indexing = DocumentIndexing(
-            *(knowledge, clock, metrics, news, options.attempts, self._ended), hold_share=options.hold_share
+            *(knowledge, clock, metrics, news, options.attempts, self._ended, self._queue.look),
+            hold_share=options.hold_share,
         )
         self._clock = clock
         self._metrics = metrics
@@ -65,7 +71,6 @@ class DocumentWork:
         self._options = options
         self._on_end = on_end
         self._on_leftover = on_leftover
-        self._queue = FairQueue()
         self._in_hand: set[str] = set()
         self._again: set[str] = set()
         self._parsing: dict[str, asyncio.Task[None]] = {}
@@ -84,7 +89,8 @@ class DocumentWork:
             self._spawn(f"parsing worker {number}", self._work())
         for number in range(self._options.embedders):
             self._spawn(f"embedding worker {number}", self._indexing.embed_slices())
-        self._spawn("indexing", self._indexing.index_slices())
+        for number in range(self._options.indexers):
+            self._spawn(f"indexing worker {number}", self._indexing.index_slices())
 
     async def drain(self, grace_seconds: float) -> None:
         """Stop within the time. Documents that are under way keep what is done and go on at the next start."""
@@ -117,7 +123,7 @@ class DocumentWork:
 
     async def _work(self) -> None:
         while True:
-            business_id, document_id = await self._queue.take()
+            business_id, document_id = await self._queue.take(self._has_room)
             if document_id in self._in_hand:
                 self._again.add(document_id)
                 continue
@@ -138,6 +144,9 @@ class DocumentWork:
                     await self._let_go(business_id, document_id)
                 else:
                     await self._ended(task, error)
+
+    def _has_room(self, business_id: str) -> bool:
+        return self._indexing.waiting(business_id) < self._options.chunks_ahead
 
     async def _parse(self, task: DocumentTask) -> None:
         """Parse, unless `stop` ends it. Raises what the pipeline raises."""

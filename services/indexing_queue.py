@@ -77,5 +77,10 @@ class IndexingQueue:
                 return taken
         return []
 
+    def chunks_of(self, business_id: str) -> int:
+        """How many chunks of the business wait."""
+        waiting = self._businesses.get(business_id, {}).values()
+        return sum(each.total - each.after - 1 for each in waiting if not each.over)
+
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._businesses.values())

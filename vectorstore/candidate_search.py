@@ -18,6 +18,8 @@ FIRST_FETCH = 50
 LAST_FETCH = 3_200
 # Up to here every chunk of a scope is compared: quicker than to ask the indexes for more and more of everything.
 SMALL_SCOPE = 5_000
+# The same of a whole business whose indexes gave what is not live: most of them is a large upload that is under way.
+FEW_LIVE = 500
 _PAGE = 500
 
 
@@ -48,24 +50,22 @@ class CandidateSearch:
             return await self.more(question, fetch)
         return await self._ask(question, fetch)
 
-    async def more(self, question: Question, fetch: int) -> Found:
-        """The best `fetch` of each leg or more, only of what is live and in the scope."""
-        if question.scope.narrow:
-            size = await self._knowledge.read(chunks_in_scope(question.business_id, question.scope, SMALL_SCOPE + 1))
-            if size <= SMALL_SCOPE:
-                return await self._every(question, fetch)
-        return await self.dig(question, fetch)
+    async def more(self, question: Question, fetch: int, asked: Found | None = None) -> Found:
+        """The best `fetch` of each leg or more, only of what is live and in the scope; `asked` was given already."""
+        few = SMALL_SCOPE if question.scope.narrow else FEW_LIVE
+        size = await self._knowledge.read(chunks_in_scope(question.business_id, question.scope, few + 1))
+        if size <= few:
+            return await self._every(question, fetch)
+        return await self._dig(question, asked or await self._ask(question, max(fetch, question.limit)))
 
-    async def dig(self, question: Question, fetch: int) -> Found:
-        """What is live and in the scope: of `fetch` candidates and more, until that is enough or all there is."""
-        fetch = max(fetch, question.limit)
+    async def _dig(self, question: Question, asked: Found) -> Found:
+        """What is live and in the scope: of these candidates and more, until that is enough or all there is."""
         while True:
-            asked = await self._ask(question, fetch)
             live = await self._knowledge.read(live_among(question.business_id, asked.ids(), question.scope))
             found = asked.only(live)
-            if fetch >= LAST_FETCH or found.enough(question.limit):
+            if asked.fetch >= LAST_FETCH or found.enough(question.limit):
                 return found
-            fetch *= 2
+            asked = await self._ask(question, 2 * asked.fetch)
 
     async def _ask(self, question: Question, fetch: int) -> Found:
         return await self._legs.ask(question.business_id, question.text, question.vector, fetch)

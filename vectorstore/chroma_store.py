@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 PAGE = 2_000
 # With Chroma's own 16 neighbours and 100 candidates, one in seven of the best passages among 50,000 was not found;
 # these cost 0.7 ms a query more and nothing while adding (docs/benchmarks.md, `vector_settings`).
-COLLECTION_SETTINGS: dict[str, Any] = {"hnsw": {"space": "cosine", "max_neighbors": 32, "ef_search": 400}}
+COLLECTION_SETTINGS: dict[str, Any] = {
+    "hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 64, "ef_search": 400}
+}
 
 
 class StoreFaultError(Exception):

@@ -1,4 +1,4 @@
-"""The threads of an embedder that counts on this machine: a few texts (queries) never wait behind many (an upload)."""
+"""Runs an embedder that counts on this machine: a few texts (queries) never wait behind many (an upload)."""
 
 import asyncio
 import threading
@@ -8,18 +8,31 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from vectorstore.embedding_process import EmbeddingProcess
 from vectorstore.frames import Vectors
 
 M = TypeVar("M")
 
 QUERY_TEXTS = 4
+# From so many texts on a process of its own is worth its start.
+PROCESS_TEXTS = 65
+PROCESS_SLICE = 64
 
 
 class EmbeddingThreads(Generic[M]):
-    """Loads a model once, at the first use; embeds in slices, so that no call holds the interpreter lock for long."""
+    """Loads a model once, at the first use; embeds in slices, so that no call holds the interpreter lock for long.
+
+    Many texts go to a process, which has the model once more: `arguments` are those of vectorstore.embedding_child.
+    """
 
     def __init__(
-        self, load: Callable[[], M], embed: Callable[[M, list[str]], Vectors], *, dimension: int, slice_texts: int
+        self,
+        load: Callable[[], M],
+        embed: Callable[[M, list[str]], Vectors],
+        arguments: Callable[[], Sequence[str]],
+        *,
+        dimension: int,
+        slice_texts: int,
     ) -> None:
         self._load = load
         self._embed = embed
@@ -27,16 +40,19 @@ class EmbeddingThreads(Generic[M]):
         self._slice_texts = slice_texts
         self._queries = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
         self._bulk = ThreadPoolExecutor(1, thread_name_prefix="embed-bulk")
+        self._process = EmbeddingProcess(arguments, dimension)
         self._loading = threading.Lock()
         self._model: M | None = None
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """float32 of shape (len(texts), dimension). Raises what `load` and `embed` raise."""
+        """float32 of shape (len(texts), dimension). Raises EmbeddingError, and what `load` and `embed` raise."""
         executor = self._queries if len(texts) <= QUERY_TEXTS else self._bulk
+        alone = len(texts) >= PROCESS_TEXTS
+        work, at_once = (self._process.embed, PROCESS_SLICE) if alone else (self._slice, self._slice_texts)
         loop = asyncio.get_running_loop()
         parts = [
-            await loop.run_in_executor(executor, self._slice, list(texts[start : start + self._slice_texts]))
-            for start in range(0, len(texts), self._slice_texts)
+            await loop.run_in_executor(executor, work, list(texts[start : start + at_once]))
+            for start in range(0, len(texts), at_once)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self._dimension), np.float32)
 
@@ -45,9 +61,11 @@ class EmbeddingThreads(Generic[M]):
         await asyncio.get_running_loop().run_in_executor(self._queries, self._loaded)
 
     def close(self) -> None:
-        """End the threads, once they have finished what they are at."""
+        """End the threads, once they have finished what they are at, and the process at once."""
+        self._process.end()
         self._queries.shutdown(wait=False, cancel_futures=True)
-        self._bulk.shutdown(wait=False, cancel_futures=True)
+        self._bulk.submit(self._process.clear)
+        self._bulk.shutdown(wait=False)
 
     def _slice(self, texts: list[str]) -> Vectors:
         return self._embed(self._loaded(), texts)

@@ -35,7 +35,7 @@ class FoundPassages:
         """The best passages, best first. Where some candidates are not live, or copies, it asks for more."""
         distinct = await self._read(question, found, everything_is_live=False)
         if distinct is None:
-            found = await self._candidates.dig(question, FIRST_FETCH)
+            found = await self._candidates.more(question, FIRST_FETCH, found)
             distinct = await self._read(question, found, everything_is_live=True)
         while len(distinct or ()) < question.limit and found.gives_more and found.fetch < LAST_FETCH:
             found = await self._candidates.more(question, 2 * found.fetch)

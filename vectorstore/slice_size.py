@@ -4,8 +4,8 @@ Every call has a price of its own, about as much as 30 vectors (measured): slice
 busier. Nobody's question should wait long for one either.
 """
 
-SMALLEST = 64
-ASKED_MOST, ASKED_SECONDS = 128, 0.040
+SMALLEST = 32
+ASKED_MOST, ASKED_SECONDS = 128, 0.025
 QUIET_MOST, QUIET_SECONDS = 256, 0.080
 # Who asked a moment ago asks again.
 ASKING_SECONDS = 2.0

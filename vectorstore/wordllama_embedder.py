@@ -3,7 +3,8 @@
 import importlib.util
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ class WordLlamaEmbedder:
     dimension = DIMENSION
 
     def __init__(self) -> None:
-        self._threads = EmbeddingThreads(_load, _embed, dimension=DIMENSION, slice_texts=SLICE_TEXTS)
+        self._threads = EmbeddingThreads(
+            _load, _embed, lambda: ["wordllama"], dimension=DIMENSION, slice_texts=SLICE_TEXTS
+        )
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As Embedder.embed; in slices, so that no call holds the interpreter lock for long."""
@@ -42,6 +45,11 @@ class WordLlamaEmbedder:
     def close(self) -> None:
         """End the threads, once they have finished what they are at."""
         self._threads.close()
+
+
+def embedding() -> Callable[[list[str]], Vectors]:
+    """The model, for a process of its own. Raises EmbeddingError."""
+    return partial(_embed, _load())
 
 
 def _embed(model: Any, texts: list[str]) -> Vectors:
