@@ -21,6 +21,7 @@ from services.document_files import DocumentFiles
 from services.document_parser import DocumentParser, ParserLimits
 from services.document_pipeline import Knowledge
 from services.ingestion import Ingestion, IngestionOptions
+from services.reading.archives import ArchiveLimits
 from vectorstore.chroma_manager import ChromaManager
 from vectorstore.embedders import Embedder
 from vectorstore.knowledge_index import KnowledgeIndex
@@ -112,6 +113,11 @@ async def _ingestion(
         seconds=settings.concierge_parser_seconds,
         memory_mb=settings.concierge_parser_memory_mb,
         ocr_languages=tuple(name.strip() for name in settings.concierge_ocr_languages.split(",") if name.strip()),
+        archives=ArchiveLimits(
+            settings.concierge_archive_files,
+            settings.concierge_archive_mb * MEGABYTE,
+            settings.concierge_archive_depth,
+        ),
     )
     parts = Knowledge(
         database=database,

@@ -32,5 +32,9 @@ class KnowledgeSettings(BackupSettings, GapSettings, IndexSettings, WebSettings)
     concierge_parser_processes: int = Field(default=2, ge=1, le=64)
     concierge_parser_seconds: Seconds = 120.0
     concierge_parser_memory_mb: int = Field(default=1024, ge=64, le=1_048_576)
+    # of one zip with all that is nested in it: files, megabytes unpacked, how deep archives may lie in archives
+    concierge_archive_files: Count = 1_000
+    concierge_archive_mb: int = Field(default=300, ge=1, le=1_048_576)
+    concierge_archive_depth: int = Field(default=3, ge=1, le=20)
     # Tesseract's names with commas, such as "eng,deu"; no language is called "none": off
     concierge_ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]{2,20}( ?, ?[A-Za-z_]{2,20})*$")

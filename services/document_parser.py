@@ -13,13 +13,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from database.clock import Clock
 from services.chunker import ChunkDraft
 from services.document_errors import DAMAGED, TOO_MUCH_MEMORY, UnreadableDocumentError, too_slow
+from services.reading.archives import ArchiveLimits
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class ParserLimits:
     idle_seconds: float = 10.0
     documents_per_child: int = 100
     ocr_languages: tuple[str, ...] = ()
+    archives: ArchiveLimits = field(default_factory=ArchiveLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,12 @@ class DocumentParser:
         No chunk is larger than `chunk_characters` (at most 1,200, the default). Raises UnreadableDocumentError, OSError
         when the file cannot be opened, and whatever the sink raises.
         """
-        request = {"path": os.fspath(path), "filename": filename, "chunk_characters": chunk_characters}
+        request = {
+            "path": os.fspath(path),
+            "filename": filename,
+            "chunk_characters": chunk_characters,
+            "archives": asdict(self._limits.archives),
+        }
         async with self._turn:
             child = await self._take()
             try:

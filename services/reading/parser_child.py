@@ -33,6 +33,7 @@ from services.document_errors import (
     UnreadableDocumentError,
 )
 from services.document_kinds import DocumentKind
+from services.reading.archives import ArchiveLimits
 from services.reading.document_reader import DocumentReader, parser_version
 from services.reading.text_recognition import TextRecognition, text_recognition
 
@@ -132,7 +133,7 @@ def _answers(request: dict[str, Any], recognition: TextRecognition | None, secon
         yield {"fault": str(error)}
         return
     try:
-        reader = DocumentReader(recognition)
+        reader = DocumentReader(recognition, ArchiveLimits(**request.get("archives", {})))
         kind = reader.kind_of(path, request["filename"])
         drafts = chunks_of(reader.blocks(path, kind), request.get("chunk_characters") or MAX_CHARACTERS)
         counts = _Counts()

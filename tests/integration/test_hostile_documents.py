@@ -24,6 +24,7 @@ from services.document_errors import (
     UnreadableDocumentError,
 )
 from services.document_parser import DocumentParser, ParsedDocument, ParserLimits
+from services.reading.archives import ArchiveLimits
 from tests.fakes.office_documents import SHEET, ebook, open_document, slides, workbook, zipped
 from tests.fakes.small_documents import ole_container, word_document
 
@@ -166,6 +167,19 @@ async def test_a_good_file_beside_bad_ones_in_an_archive(parser, tmp_path):
     assert parsed.warning is not None
     for words in ("cut.docx (damaged)", "table.xls (protected by a password)", "nothing.md (no text)"):
         assert words in parsed.warning
+
+
+async def test_an_archive_is_bounded_as_its_owner_says(tmp_path):
+    """How many files, how large and how deep: what is within is read, what is beyond is refused with the limit."""
+    limits = ParserLimits(seconds=30, archives=ArchiveLimits(members=2, unpacked_bytes=2 * MEGABYTE, depth=1))
+    parser = DocumentParser(SystemClock(), limits)
+    two: dict[str, str | bytes] = {"a.txt": "We open at nine.", "b.txt": "We close at six."}
+    parsed, chunks = await read(parser, tmp_path / "two.zip", zipped(two))
+    assert (len(chunks), parsed.warning) == (2, None)
+    assert "holds more than 2 files" in await refusal(parser, tmp_path / "three.zip", zipped({**two, "c.txt": "x"}))
+    assert "unpacks to more than 2 MB" in await refusal(parser, tmp_path / "bomb.zip", text_bomb(3))
+    assert "nested too deep" in await refusal(parser, tmp_path / "nested.zip", nested(1))
+    await parser.close()
 
 
 async def test_nothing_stays_on_the_disk(tmp_path, monkeypatch):
