@@ -49,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 NOBODY = ""
 SLICE = 128
+# While somebody asks, the store rests after each slice as long as that took, up to so many seconds.
+LONGEST_REST = 0.1
 RETRIED = frozenset({"reopen", "gone", "lost"})
 
 
@@ -371,10 +373,13 @@ class ChromaManager:
 
     def _measure(self, job: Job, seconds: float) -> None:
         self._metrics.vector_hold.labels(job.kind).observe(seconds)
+        now = time.perf_counter()
         if job.kind == "add":
-            self._slice.took(len(job.header["ids"]), seconds, time.perf_counter())
+            self._slice.took(len(job.header["ids"]), seconds, now)
+            if self._slice.asks(now):
+                self._queue.rest(min(seconds, LONGEST_REST))
         elif job.kind == "query":
-            self._slice.asked(time.perf_counter())
+            self._slice.asked(now)
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()

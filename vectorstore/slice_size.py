@@ -24,13 +24,14 @@ class SliceSize:
 
     def took(self, rows: int, seconds: float, now: float) -> None:
         """A slice of so many rows took so long."""
-        aim = ASKED_SECONDS if self._asks(now) else QUIET_SECONDS
+        aim = ASKED_SECONDS if self.asks(now) else QUIET_SECONDS
         fitting = int(rows * aim / seconds) if seconds > 0 else QUIET_MOST
         self._size = max(SMALLEST, min(QUIET_MOST, (self._size + fitting) // 2))
 
     def rows(self, now: float) -> int:
         """For the next slice."""
-        return min(self._size, ASKED_MOST) if self._asks(now) else self._size
+        return min(self._size, ASKED_MOST) if self.asks(now) else self._size
 
-    def _asks(self, now: float) -> bool:
+    def asks(self, now: float) -> bool:
+        """Whether somebody asked a moment ago, and so is likely to ask again."""
         return now - self._asked_at < ASKING_SECONDS

@@ -30,6 +30,16 @@ class StoreQueue:
         self._queries: deque[Job] = deque()
         self._writes: OrderedDict[str, deque[Job]] = OrderedDict()
         self._filled = asyncio.Event()
+        self._resting = False
+
+    def rest(self, seconds: float) -> None:
+        """Give out no write for so long: questions find the store idle, and whoever answers them the processor."""
+        self._resting = True
+        asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = False
+        self._filled.set()
 
     def put(self, job: Job) -> None:
         """Queue a job."""
@@ -52,7 +62,7 @@ class StoreQueue:
     def _take(self) -> Job | None:
         if self._queries:
             return self._queries.popleft()
-        if not self._writes:
+        if not self._writes or self._resting:
             return None
         business, jobs = self._writes.popitem(last=False)
         job = jobs.popleft()

@@ -59,3 +59,12 @@ async def test_waits_for_work() -> None:
     assert not waiting.done()
     queue.put(job("query", "a", "q"))
     assert (await waiting).header["name"] == "q"
+
+
+async def test_writes_wait_while_the_store_rests() -> None:
+    """A question goes at once; the write that came before it goes when the rest is over."""
+    queue = StoreQueue()
+    queue.rest(0.02)
+    queue.put(job("add", "a", "w1"))
+    queue.put(job("query", "a", "q1"))
+    assert await order(queue) == ["q1", "w1"]
