@@ -155,7 +155,8 @@ class ServerProcess:
         if self.process is None:
             return 0
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+        async with asyncio.timeout(STOP_SECONDS):
+            return await self.process.wait()
 
     def vector_process(self) -> psutil.Process | None:
         """The child that owns the vectors, while there is one."""

@@ -55,7 +55,8 @@ def as_event(kind: str, change: dict[str, Any]) -> str:
 async def _events(queue: asyncio.Queue[str | None]) -> AsyncIterator[str]:
     while True:
         try:
-            text = await asyncio.wait_for(queue.get(), QUIET_SECONDS)
+            async with asyncio.timeout(QUIET_SECONDS):
+                text = await queue.get()
         except TimeoutError:
             text = ": still here\n\n"
         if text is None:
