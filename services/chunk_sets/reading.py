@@ -103,22 +103,23 @@ def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             names = _columns(file)
-            texts, rows = _checked_sizes(file.metadata, names)
+            texts, groups = _checked_sizes(file.metadata, names), file.num_row_groups
         # Texts as dictionaries: one that stands in many rows is looked at before it is made so many times.
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             number = 0
-            # one thread: the event loop needs the other core
-            for batch in file.iter_batches(rows, columns=names, use_threads=False):
-                yield from _batch_rows(batch, number)
-                number += batch.num_rows
+            # Group by group: each has dictionaries of its own, which lists of texts cannot be joined over.
+            for group in range(groups):
+                # one thread: the event loop needs the other core
+                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=names, use_threads=False):
+                    yield from _batch_rows(batch, number)
+                    number += batch.num_rows
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BrokenFileError("it is no Parquet file that can be read, or it is damaged") from error
 
 
-def _checked_sizes(metadata: Any, names: list[str]) -> tuple[list[str], int]:
-    """Which columns hold bytes, and how many rows are read at once. Raises BrokenFileError for what is too large."""
+def _checked_sizes(metadata: Any, names: list[str]) -> list[str]:
+    """Which columns hold texts or bytes, also in lists. Raises BrokenFileError for what is too large."""
     texts: set[str] = set()
-    rows = BATCH_ROWS
     for group in (metadata.row_group(number) for number in range(metadata.num_row_groups)):
         if group.total_byte_size > MOST_GROUP_BYTES:
             raise BrokenFileError("one of its row groups is larger than 1 GB")
@@ -127,13 +128,9 @@ def _checked_sizes(metadata: Any, names: list[str]) -> tuple[list[str], int]:
             if name not in names:
                 continue
             _check_size(column, name, group.num_rows)
-            if column.path_in_schema == name and column.physical_type == "BYTE_ARRAY":
-                texts.add(name)
-            elif column.physical_type == "BYTE_ARRAY":
-                # In lists they cannot be read as dictionaries: a row may repeat the longest, which is as long as all.
-                each = column.total_uncompressed_size * column.num_values // max(group.num_rows, 1)
-                rows = max(1, min(rows, LEAST_ALLOWED // max(each, 1)))
-    return sorted(texts), rows
+            if column.physical_type == "BYTE_ARRAY":
+                texts.add(column.path_in_schema)
+    return sorted(texts)
 
 
 def _check_size(column: Any, name: str, rows: int) -> None:
@@ -183,14 +180,36 @@ def _batch_rows(batch: Any, before: int) -> Iterator[Mapping[str, Any]]:
 
 def _decoded(column: Any, name: str) -> Any:
     """Without dictionaries. Raises BrokenFileError before a text is repeated that is far too long."""
+    import pyarrow.types as kinds  # noqa: PLC0415 - only who imports Parquet loads it
+
+    if kinds.is_list(column.type) or kinds.is_large_list(column.type):
+        _check_lists(column, name)
+        return column
+    if not kinds.is_dictionary(column.type):
+        return column
+    if _longest(column) > LONGEST_CELL:
+        raise BrokenFileError(f"its column {name} holds {LONGER}")
+    return column.dictionary_decode()
+
+
+def _check_lists(column: Any, name: str) -> None:
+    """Raises BrokenFileError before the values of lists are made that are too many, or far too long together."""
     import pyarrow.compute as pc  # noqa: PLC0415 - only who imports Parquet loads it
     import pyarrow.types as kinds  # noqa: PLC0415 - the same
 
-    if not kinds.is_dictionary(column.type):
-        return column
-    if (pc.max(pc.binary_length(column.dictionary)).as_py() or 0) > LONGEST_CELL:
+    if (pc.max(pc.list_value_length(column)).as_py() or 0) > MOST_VALUES[name]:
+        raise BrokenFileError(f"its column {name} holds more than its rows may have")
+    values = column.flatten()
+    if kinds.is_dictionary(values.type) and _longest(values) * len(values) > LEAST_ALLOWED:
         raise BrokenFileError(f"its column {name} holds {LONGER}")
-    return column.dictionary_decode()
+
+
+def _longest(column: Any) -> int:
+    """Bytes of the longest text in a dictionary."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - only who imports Parquet loads it
+
+    longest: int | None = pc.max(pc.binary_length(column.dictionary)).as_py()
+    return longest or 0
 
 
 def _vectors(column: Any, before: int) -> list[Any]:

@@ -136,6 +136,26 @@ def test_a_parquet_bomb_is_left_early(tmp_path, column):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ([["x" * 6_000_000] * 100], "its column tags holds something of more than 64 KB"),
+        ([["x"] * 90_000, *[[]] * 999], "its column tags holds more than its rows may have"),
+    ],
+    ids=["long", "many"],
+)
+def test_a_bomb_in_a_list_is_left_early(tmp_path, tags, reason):
+    """Tags that a small file repeats are refused before they are made as often as they are meant."""
+    path = tmp_path / "set.parquet"
+    table = pa.table({"text": ["Open."] * len(tags), "tags": tags})
+    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=10**9)
+    assert path.stat().st_size < 10_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BrokenFileError, match=reason):
+        staged(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
 def test_lists_and_bytes_come_as_they_are(tmp_path):
     """Tags and embeddings as bytes are read whole over several row groups, None and empty ones included."""
     path = tmp_path / "set.parquet"
