@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from bot.api.bodies import StrictRequest, read_body, spoken
 from bot.api.businesses import business_of, id_of
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
-from bot.api.problems import ProblemError, not_found
+from bot.api.paging import cursor_time, cut_page, page_limit
+from bot.api.problems import ProblemError, not_found, unusable
 from bot.api.schemas import DocumentOut, Time, answered, rfc3339
 from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, AnswerNotTakenError, AnswerPair, QuestionTakenError
 from services.document_tags import MOST_TAGS, tidy_tag
@@ -45,11 +45,7 @@ class AnswersRequest(StrictRequest):
             return self.answers
         if self.answers is None and self.question is not None and self.answer is not None:
             return [AnswerPairRequest(question=self.question, answer=self.answer, tags=self.tags)]
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "Some values cannot be used.",
-            errors=[("", 'send "question" and "answer", or "answers" with a list of them')],
-        )
+        raise unusable("", 'send "question" and "answer", or "answers" with a list of them')
 
 
 class AnswerPairOut(BaseModel):
@@ -119,12 +115,9 @@ async def add_answers(request: web.Request) -> web.Response:
 async def list_answers(request: web.Request) -> web.Response:
     """A page of the pairs of a business."""
     business = await business_of(request)
-    limit, cursor = page_limit(request), page_cursor(request)
-    place = decode_cursor(cursor, int, str) if cursor else None
-    after = (int(place[0]), str(place[1])) if place else None
+    limit, after = page_limit(request), cursor_time(request)
     found = await request.app[API].sources.answers.page(business.id, limit + 1, after)
-    page = found[:limit]
-    following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.created_at, each.id))
     return answered(AnswerPairPage(answers=[AnswerPairOut.of(each) for each in page], next_cursor=following))
 
 

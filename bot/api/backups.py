@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from bot.api.bodies import StrictRequest, read_body
 from bot.api.guard import CALLER
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
-from bot.api.problems import ProblemError, not_found
+from bot.api.paging import cursor_id, cut_page, page_limit
+from bot.api.problems import ProblemError, not_found, unusable
 from bot.api.schemas import LONGEST_ERROR, Time, answered, rfc3339
 from services.object_stores import StoreError
 from services.snapshots.backups import Backup, BackupRunningError, Backups, BackupState
@@ -120,11 +120,7 @@ async def make_backup(request: web.Request) -> web.Response:
     """Begin a snapshot: 202; GET its id to follow it."""
     wanted = await read_body(request, BackupRequest)
     if wanted.to is not None and request[CALLER] != OWNER:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "Some values cannot be used.",
-            errors=[("/to", "is for `concierge backup` on the server's machine; set CONCIERGE_BACKUP_TO")],
-        )
+        raise unusable("/to", "is for `concierge backup` on the server's machine; set CONCIERGE_BACKUP_TO")
     try:
         backup = await request.app[BACKUPS].start(to=wanted.to or "", with_index=wanted.with_index)
     except BackupRunningError:
@@ -136,12 +132,10 @@ async def make_backup(request: web.Request) -> web.Response:
 
 async def list_backups(request: web.Request) -> web.Response:
     """A page of snapshots, with the backups of this process that run or failed."""
-    limit, cursor = page_limit(request), page_cursor(request)
-    before = str(decode_cursor(cursor, str)[0]) if cursor else None
+    limit, before = page_limit(request), cursor_id(request)
     rest = [each for each in await _all(request) if before is None or each.id < before]
-    page = rest[:limit]
-    following = encode_cursor(page[-1].id) if len(rest) > limit else None
-    return answered(BackupPage(backups=page, next_cursor=following))
+    page, following = cut_page(rest, limit, lambda each: (each.id,))
+    return answered(BackupPage(backups=list(page), next_cursor=following))
 
 
 async def get_backup(request: web.Request) -> web.Response:

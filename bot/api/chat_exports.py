@@ -12,8 +12,8 @@ from bot.api.answers import AnswerPairOut, AnswerText, Question
 from bot.api.bodies import StrictRequest, read_body
 from bot.api.businesses import business_of, id_of
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
-from bot.api.problems import ProblemError, not_found
+from bot.api.paging import cursor_id, cut_page, page_limit
+from bot.api.problems import ProblemError, bad_parameter, not_found, unusable
 from bot.api.schemas import Time, answered, rfc3339
 from bot.api.uploads import FORM
 from database.proposed_answers import ProposedAnswer
@@ -92,24 +92,22 @@ async def add_chat_export(request: web.Request) -> web.Response:
         try:
             read = await request.app[API].sources.chats.read(business.id, filename, file, business_name)
         except NotAChatError as error:
-            raise _unusable("files", str(error)) from error
+            raise unusable("files", str(error)) from error
         except UnclearBusinessError as error:
             names = ", ".join(error.names)
-            raise _unusable(NAME_FIELD, f"must be who answers for the business, one of: {names}") from error
+            raise unusable(NAME_FIELD, f"must be who answers for the business, one of: {names}") from error
     return answered(ChatExportOut(found=read.found, proposed=read.proposed), HTTPStatus.ACCEPTED)
 
 
 async def list_proposed_answers(request: web.Request) -> web.Response:
     """A page of proposals, of one state or all."""
     business = await business_of(request)
-    limit, cursor = page_limit(request), page_cursor(request)
+    limit, after = page_limit(request), cursor_id(request) or ""
     state = request.query.get("state")
     if state is not None and state not in STATES:
-        raise _unusable("state", f"must be one of {', '.join(STATES)}")
-    after = str(decode_cursor(cursor, str)[0]) if cursor else ""
+        raise bad_parameter("state", f"must be one of {', '.join(STATES)}")
     found = await request.app[API].sources.chats.page(business.id, limit + 1, state, after)
-    page = found[:limit]
-    following = encode_cursor(page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.id,))
     shown = [ProposedAnswerOut.of(each) for each in page]
     return answered(ProposedAnswerPage(proposed_answers=shown, next_cursor=following))
 
@@ -153,7 +151,7 @@ async def _received(request: web.Request, file: BinaryIO) -> tuple[str, str | No
     except (ValueError, web.RequestPayloadError, AssertionError, ConnectionError):
         raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is broken or ended too early.") from None
     if filename is None:
-        raise _unusable("files", "is missing: send the exported chat as a part with this name")
+        raise unusable("files", "is missing: send the exported chat as a part with this name")
     await asyncio.to_thread(file.seek, 0)
     return filename, (business_name or "").strip()[:LONGEST_NAME] or None
 
@@ -166,7 +164,3 @@ async def _copy(part: BodyPartReader, file: BinaryIO, most: int) -> None:
             detail = f"The file is larger than {most // 1024 // 1024} MB. Export the chat without media."
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
         await asyncio.to_thread(file.write, piece)
-
-
-def _unusable(where: str, why: str) -> ProblemError:
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "Some values cannot be used.", errors=[(where, why)])

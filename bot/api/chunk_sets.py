@@ -10,7 +10,7 @@ from bot.api.backups import LONGEST_PLACE, OWNER
 from bot.api.bodies import StrictRequest, read_body
 from bot.api.businesses import business_of
 from bot.api.guard import CALLER
-from bot.api.problems import ProblemError, not_found
+from bot.api.problems import ProblemError, not_found, unusable
 from bot.api.schemas import LONGEST_ERROR, Time, answered, rfc3339
 from services.chunk_sets.importing import Failure
 from services.chunk_sets.manifest import SetFormat
@@ -128,11 +128,8 @@ async def get_chunk_set(request: web.Request) -> web.Response:
 def _allowed(request: web.Request, place: str, where: str) -> None:
     """A folder is for the commands of this machine, which may read and write wherever this process may."""
     if request[CALLER] != OWNER and not is_object_store(place):
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "Some values cannot be used.",
-            errors=[(where, "must be an object store; folders are for `concierge chunks` on the server's machine")],
-        )
+        wanted = "must be an object store; folders are for `concierge chunks` on the server's machine"
+        raise unusable(where, wanted)
 
 
 def _refused(error: Exception) -> ProblemError:

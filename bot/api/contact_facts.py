@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from bot.api.businesses import id_of
 from bot.api.guard import CALLER
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
+from bot.api.paging import cursor_id, cut_page, page_limit
 from bot.api.problems import not_found
 from bot.api.schemas import Time, answered, rfc3339
 from database.contact_facts import ContactFact, erase_facts, facts_of
@@ -38,13 +38,11 @@ class FactPage(BaseModel):
 
 async def list_facts(request: web.Request) -> web.Response:
     """A page of the facts about the contact of a conversation."""
-    limit, cursor = page_limit(request), page_cursor(request)
-    after = str(decode_cursor(cursor, str)[0]) if cursor else ""
+    limit, after = page_limit(request), cursor_id(request) or ""
     found = await request.app[API].chat.read(facts_of(id_of(request, "conversation"), limit + 1, after))
     if found is None:
         raise not_found("conversation")
-    page = found.facts[:limit]
-    following = encode_cursor(page[-1].id) if len(found.facts) > limit else None
+    page, following = cut_page(found.facts, limit, lambda each: (each.id,))
     return answered(FactPage(facts=[FactOut.of(each) for each in page], summary=found.summary, next_cursor=following))
 
 

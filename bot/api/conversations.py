@@ -6,7 +6,7 @@ from bot.api.bodies import ModeRequest, read_body
 from bot.api.businesses import business_of, id_of
 from bot.api.guard import CALLER
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
+from bot.api.paging import cursor_number, cursor_time, cut_page, page_limit
 from bot.api.problems import not_found
 from bot.api.schemas import ConversationOut, ConversationPage, MessageOut, MessagePage, answered
 from database.conversation_views import conversations_of, messages_of, switch_mode
@@ -15,27 +15,20 @@ from database.conversation_views import conversations_of, messages_of, switch_mo
 async def list_conversations(request: web.Request) -> web.Response:
     """A page of the conversations of a business; `?contact=` finds those with a phone or BSUID."""
     business = await business_of(request)
-    limit, cursor = page_limit(request), page_cursor(request)
-    after = None
-    if cursor:
-        created_at, last = decode_cursor(cursor, int, str)
-        after = (int(created_at), str(last))
+    limit, after = page_limit(request), cursor_time(request)
     contact = request.query.get("contact", "").removeprefix("+").strip() or None
     found = await request.app[API].chat.read(conversations_of(business.id, limit + 1, after, contact))
-    page = found[:limit]
-    following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.created_at, each.id))
     return answered(ConversationPage(conversations=[ConversationOut.of(each) for each in page], next_cursor=following))
 
 
 async def list_messages(request: web.Request) -> web.Response:
     """A page of the messages of a conversation, newest last."""
-    limit, cursor = page_limit(request), page_cursor(request)
-    after = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    limit, after = page_limit(request), cursor_number(request)
     found = await request.app[API].chat.read(messages_of(id_of(request, "conversation"), limit + 1, after))
     if found is None:
         raise not_found("conversation")
-    page = found[:limit]
-    following = encode_cursor(page[-1].seq) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.seq,))
     return answered(MessagePage(messages=[MessageOut.of(each) for each in page], next_cursor=following))
 
 

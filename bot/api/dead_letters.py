@@ -4,18 +4,16 @@ from aiohttp import web
 
 from bot.api.bodies import RetryRequest, read_body
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
+from bot.api.paging import cursor_number, cut_page, page_limit
 from bot.api.schemas import DeadLetterOut, DeadLetterPage, RetriedOut, answered
 from database.inbox import dead_events, retry_dead
 
 
 async def list_dead_letters(request: web.Request) -> web.Response:
     """A page of dead letters, oldest first."""
-    limit, cursor = page_limit(request), page_cursor(request)
-    after = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    limit, after = page_limit(request), cursor_number(request)
     found = await request.app[API].chat.read(dead_events(limit + 1, after))
-    page = found[:limit]
-    following = encode_cursor(page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.id,))
     return answered(DeadLetterPage(dead_letters=[DeadLetterOut.of(each) for each in page], next_cursor=following))
 
 

@@ -1,10 +1,8 @@
 """What callers may say of documents in an address: tags, hold, source."""
 
-from http import HTTPStatus
-
 from aiohttp import web
 
-from bot.api.problems import ProblemError
+from bot.api.problems import bad_parameter
 from services.document_tags import tidy_tag, tidy_tags
 
 SOURCES = ("upload", "web", "answer", "import")
@@ -16,7 +14,7 @@ def tags_wanted(request: web.Request) -> tuple[str, ...]:
     try:
         return tidy_tags(each for each in request.query.get("tags", "").split(",") if each.strip())
     except ValueError as error:
-        raise _unusable("tags", str(error)) from None
+        raise bad_parameter("tags", str(error)) from None
 
 
 def tag_wanted(request: web.Request) -> str | None:
@@ -27,14 +25,14 @@ def tag_wanted(request: web.Request) -> str | None:
     try:
         return tidy_tag(given)
     except ValueError as error:
-        raise _unusable("tag", str(error)) from None
+        raise bad_parameter("tag", str(error)) from None
 
 
 def source_wanted(request: web.Request) -> str | None:
     """`?source=upload`: where documents must come from. Raises a 422 problem."""
     given = request.query.get("source")
     if given is not None and given not in SOURCES:
-        raise _unusable("source", f"must be one of {', '.join(SOURCES)}")
+        raise bad_parameter("source", f"must be one of {', '.join(SOURCES)}")
     return given
 
 
@@ -42,10 +40,5 @@ def hold_wanted(request: web.Request) -> bool:
     """`?hold=true`: whether a new version waits to be published. Raises a 422 problem."""
     given = request.query.get("hold", "false")
     if given not in SWITCH:
-        raise _unusable("hold", "must be true or false")
+        raise bad_parameter("hold", "must be true or false")
     return SWITCH[given]
-
-
-def _unusable(name: str, why: str) -> ProblemError:
-    detail = "A parameter of the address cannot be used."
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[(name, why)])

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from bot.api.bodies import StrictRequest, read_body, spoken
 from bot.api.businesses import business_of
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
+from bot.api.paging import cursor_id, cut_page, page_limit
 from bot.api.schemas import Time, answered, rfc3339
 from database.evaluations import Evaluation, evaluations_page, keep_evaluation
 
@@ -58,12 +58,10 @@ class EvaluationPage(BaseModel):
 async def list_evaluations(request: web.Request) -> web.Response:
     """A page of runs: all, or those over the file of one name."""
     business = await business_of(request)
-    limit, cursor = page_limit(request), page_cursor(request)
-    before = str(decode_cursor(cursor, str)[0]) if cursor else None
+    limit, before = page_limit(request), cursor_id(request)
     wanted = evaluations_page(business.id, limit + 1, request.query.get("name") or None, before)
     found = await request.app[API].knowledge_database.read(wanted)
-    page = found[:limit]
-    following = encode_cursor(page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.id,))
     return answered(EvaluationPage(evaluations=[EvaluationOut.of(run) for run in page], next_cursor=following))
 
 

@@ -11,7 +11,7 @@ from bot.api.businesses import business_of, id_of
 from bot.api.guard import CALLER
 from bot.api.needs import API
 from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
-from bot.api.problems import ProblemError, not_found
+from bot.api.problems import ProblemError, bad_parameter, not_found
 from bot.api.schemas import DocumentOut, Time, answered, rfc3339
 from database.gaps import GapPlace, GapState
 from services.answer_pairs import LONGEST_ANSWER, LONGEST_QUESTION, AnswerNotTakenError
@@ -132,11 +132,7 @@ def _state(request: web.Request) -> GapState | None:
         return GapState(given)
     except ValueError:
         names = ", ".join(state.value for state in GapState)
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "The state cannot be used.",
-            errors=[("state", f"must be one of {names}")],
-        ) from None
+        raise bad_parameter("state", f"must be one of {names}") from None
 
 
 def _place(request: web.Request) -> GapPlace | None:

@@ -33,6 +33,16 @@ def not_found(what: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, f"There is no such {what}.")
 
 
+def unusable(where: str, why: str, detail: str = "Some values cannot be used.") -> ProblemError:
+    """422 for one value: its JSON pointer or parameter, and what it must be."""
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[(where, why)])
+
+
+def bad_parameter(name: str, why: str) -> ProblemError:
+    """422 for a parameter of the address."""
+    return unusable(name, why, "A parameter of the address cannot be used.")
+
+
 def problem_response(problem: ProblemError, *, instance: str | None = None) -> web.Response:
     """The problem as an answer. `instance` is an id under which our log knows more."""
     content: dict[str, Any] = {

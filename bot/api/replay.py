@@ -1,6 +1,5 @@
 """What a held version would change: recent questions of customers, answered without it and with it."""
 
-import re
 from http import HTTPStatus
 
 from aiohttp import web
@@ -9,12 +8,13 @@ from pydantic import BaseModel
 from agents.ports import Answer
 from bot.api.businesses import business_of, id_of
 from bot.api.needs import API
+from bot.api.paging import page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import PassageOut, answered
 from services.replay import Replayed, ReplayReport
 from services.version_errors import NothingHeldError
 
-DEFAULT_LIMIT = 50
+USUAL_QUESTIONS = 50
 
 
 class ReplayAnswerOut(BaseModel):
@@ -76,7 +76,7 @@ async def replay(request: web.Request) -> web.Response:
     business = await business_of(request)
     document_id = id_of(request, "document")
     replays = request.app[API].replays
-    limit = _limit(request, replays.options.questions)
+    limit = page_limit(request, USUAL_QUESTIONS, replays.options.questions)
     try:
         report = await replays.of(business.id, document_id, limit)
     except NothingHeldError as error:
@@ -84,14 +84,3 @@ async def replay(request: web.Request) -> web.Response:
     if report is None:
         raise not_found("document")
     return answered(ReplayOut.of(report))
-
-
-def _limit(request: web.Request, most: int) -> int:
-    given = request.query.get("limit", str(min(DEFAULT_LIMIT, most)))
-    if not re.fullmatch(r"[0-9]{1,5}", given) or not 1 <= int(given) <= most:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "The limit cannot be used.",
-            errors=[("limit", f"must be a whole number from 1 to {most}")],
-        )
-    return int(given)

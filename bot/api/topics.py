@@ -12,7 +12,7 @@ from bot.api.bodies import StrictRequest, Words, read_body, spoken
 from bot.api.businesses import business_of, id_of
 from bot.api.guard import CALLER
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
+from bot.api.paging import cursor_id, cut_page, page_limit
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import Time, answered, rfc3339
 from database.topics import (
@@ -129,11 +129,9 @@ class TopicGuessOut(BaseModel):
 async def list_topics(request: web.Request) -> web.Response:
     """A page of the topics of a business."""
     business = await business_of(request)
-    limit, cursor = page_limit(request), page_cursor(request)
-    after = str(decode_cursor(cursor, str)[0]) if cursor else ""
+    limit, after = page_limit(request), cursor_id(request) or ""
     found = await request.app[API].chat.read(topics_page(business.id, limit + 1, after))
-    page = found[:limit]
-    following = encode_cursor(page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.id,))
     return answered(TopicPage(topics=[TopicOut.of(each) for each in page], next_cursor=following))
 
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 
 from bot.api.businesses import id_of
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
+from bot.api.paging import cursor_id, cut_page, page_limit
 from bot.api.problems import not_found
 from bot.api.schemas import MessageOut, Time, answered, rfc3339
 from database.turn_views import SourceView, TurnView, sources_of, turn_of, turns_of
@@ -90,13 +90,11 @@ class TurnDetailOut(TurnOut):
 
 async def list_turns(request: web.Request) -> web.Response:
     """A page of the turns of a conversation."""
-    limit, cursor = page_limit(request), page_cursor(request)
-    before = str(decode_cursor(cursor, str)[0]) if cursor else None
+    limit, before = page_limit(request), cursor_id(request)
     found = await request.app[API].chat.read(turns_of(id_of(request, "conversation"), limit + 1, before))
     if found is None:
         raise not_found("conversation")
-    page = found[:limit]
-    following = encode_cursor(page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.id,))
     return answered(TurnPage(turns=[TurnOut.of(each) for each in page], next_cursor=following))
 
 

@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.api.needs import API
-from bot.api.problems import ProblemError
+from bot.api.problems import ProblemError, unusable
 from services.document_files import ReceivedFile
 
 logger = logging.getLogger(__name__)
@@ -65,11 +65,8 @@ async def _receive_form(request: web.Request, business_id: str, files: list[Uplo
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
         files.append(UploadedFile(part.filename or None, await ingestion.receive(business_id, _part(part))))
     if not files:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "There is no file in the request.",
-            errors=[(FIELD, "is missing: send each file as a part with this name")],
-        )
+        missing = "is missing: send each file as a part with this name"
+        raise unusable(FIELD, missing, "There is no file in the request.")
 
 
 async def _part(part: BodyPartReader) -> AsyncIterator[bytes]:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from bot.api.bodies import StrictRequest, read_body
 from bot.api.businesses import business_of, id_of
 from bot.api.needs import API
-from bot.api.paging import decode_cursor, encode_cursor, page_cursor, page_limit
-from bot.api.problems import ProblemError, not_found
+from bot.api.paging import cursor_time, cut_page, page_limit
+from bot.api.problems import bad_parameter, not_found, unusable
 from bot.api.schemas import DocumentOut, DocumentsOut, Time, answered, rfc3339
 from database.web_sources import WebSource
 from services.web_errors import WebRefusedError
@@ -96,22 +96,17 @@ async def add_web_source(request: web.Request) -> web.Response:
     try:
         added = await request.app[API].sources.web.add(business.id, wanted.url, wanted.every_hours)
     except WebRefusedError as error:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"The address cannot be read. {error}", errors=[("/url", str(error))]
-        ) from error
+        raise unusable("/url", str(error), f"The address cannot be read. {error}") from error
     return answered(AddedDocumentsOut.of(added), HTTPStatus.ACCEPTED)
 
 
 async def list_web_sources(request: web.Request) -> web.Response:
     """A page of the addresses that were added, or of a sitemap's pages."""
     business = await business_of(request)
-    limit, cursor = page_limit(request), page_cursor(request)
-    place = decode_cursor(cursor, int, str) if cursor else None
-    after = (int(place[0]), str(place[1])) if place else None
+    limit, after = page_limit(request), cursor_time(request)
     sources = request.app[API].sources.web
     found = await sources.page(business.id, limit + 1, after, _parent(request))
-    page = found[:limit]
-    following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
+    page, following = cut_page(found, limit, lambda each: (each.created_at, each.id))
     return answered(WebSourcePage(web_sources=[WebSourceOut.of(each) for each in page], next_cursor=following))
 
 
@@ -144,9 +139,5 @@ async def delete_web_source(request: web.Request) -> web.Response:
 def _parent(request: web.Request) -> str | None:
     given = request.query.get("parent") or None
     if given is not None and not re.fullmatch(r"[0-9a-f-]{36}", given):
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "A parameter of the address cannot be used.",
-            errors=[("parent", "must be the id of a sitemap among the web sources")],
-        )
+        raise bad_parameter("parent", "must be the id of a sitemap among the web sources")
     return given
