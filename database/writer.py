@@ -184,7 +184,8 @@ class Writer:
                 return
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS if self._dirty else None)
+                async with asyncio.timeout(IDLE_SECONDS if self._dirty else None):
+                    await self._wake.wait()
             except TimeoutError:
                 await self._checkpoint("PASSIVE")
                 self._dirty = False

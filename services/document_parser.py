@@ -217,7 +217,8 @@ class _Child:
         """Whether it still answers."""
         try:
             await self._ask({})
-            await asyncio.wait_for(self._answer(), _READY_SECONDS)
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._answer()
         except (_ChildDiedError, TimeoutError):
             return False
         return True
@@ -235,7 +236,8 @@ class _Child:
         await self._ask(request)
         while True:
             began = loop.time()
-            answer = await asyncio.wait_for(self._answer(), left)
+            async with asyncio.timeout(left):  # wait_for would forget a cancellation that comes with the answer
+                answer = await self._answer()
             left -= loop.time() - began
             if "chunks" in answer:
                 await sink([ChunkDraft(*fields) for fields in answer["chunks"]])

@@ -15,7 +15,7 @@ M = TypeVar("M")
 
 QUERY_TEXTS = 4
 # From so many texts on a process of its own is worth its start.
-PROCESS_TEXTS = 65
+PROCESS_TEXTS = 64
 PROCESS_SLICE = 64
 
 
