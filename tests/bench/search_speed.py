@@ -1,4 +1,4 @@
-"""How long a search takes as the index grows, beside a bare query of Chroma with the same vectors.
+"""How long a search takes as the index grows, beside a bare query of Chroma, as it comes, with the same vectors.
 
 `CONCIERGE_BENCH_CHUNKS=200000 python -m tests.bench search_speed` adds a last, larger size.
 """
@@ -15,9 +15,9 @@ from tests.bench.figures import Figure
 from tests.bench.foreign_texts import foreign_texts
 from tests.bench.question_sets import QuestionSet, question_sets
 from tests.bench.retrieval import BUSINESS
+from tests.bench.vector_settings import CHROMAS_OWN
 from tests.fakes.knowledge_base import KnowledgeBase, knowledge_base
 from vectorstore.chroma_store import ChromaStore
-from vectorstore.collection import Collection
 from vectorstore.frames import Vectors
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
@@ -26,6 +26,7 @@ PROMISED = 50_000
 QUESTIONS = 400
 NEIGHBOURS = 5
 PART = 5_000
+BARE = "bench.bare"
 
 
 async def run() -> list[Figure]:
@@ -38,25 +39,29 @@ async def run() -> list[Figure]:
     embedder, figures = WordLlamaEmbedder(), list[Figure]()
     sizes = (*SIZES, *(int(more) for more in filter(None, [os.environ.get("CONCIERGE_BENCH_CHUNKS")])))
     with tempfile.TemporaryDirectory() as directory:
-        done = 0
+        bare_store, done = ChromaStore(Path(directory) / "bare", CHROMAS_OWN), 0
+        bare_store.open()
         for size in sizes:
             async with knowledge_base(Path(directory), embedder=embedder) as base:
-                await _grow(base, sets, done, size)
+                await _grow(base, bare_store, sets, done, size)
                 mine = await _seconds(questions, lambda text: base.index.search(BUSINESS, text, limit=NEIGHBOURS))
                 vectors = [(await embedder.embed([text]))[0] for text in questions[:QUESTIONS]]
-            bare = await asyncio.to_thread(_bare_seconds, Path(directory) / "chroma", embedder.name, vectors)
+            bare = await asyncio.to_thread(_bare_seconds, bare_store, vectors)
             figures += _figures(size, mine, bare)
             done = size
+        bare_store.close()
     embedder.close()
     return figures
 
 
-async def _grow(base: KnowledgeBase, sets: Sequence[QuestionSet], done: int, size: int) -> None:
+async def _grow(base: KnowledgeBase, bare: ChromaStore, sets: Sequence[QuestionSet], done: int, size: int) -> None:
     await base.index.wait_healthy()
     texts = foreign_texts(sets, size)[done:]
     for start in range(0, len(texts), PART):
         chunks = await base.store(BUSINESS, texts[start : start + PART], filename="foreign.txt")
-        await base.index.add(chunks, await base.embedder.embed([chunk.text for chunk in chunks]))
+        vectors = await base.embedder.embed([chunk.text for chunk in chunks])
+        await base.index.add(chunks, vectors)
+        await asyncio.to_thread(bare.add, BARE, base.embedder.name, [chunk.id for chunk in chunks], vectors)
 
 
 async def _seconds(questions: Sequence[str], ask: Callable[[str], Awaitable[object]]) -> list[float]:
@@ -71,17 +76,13 @@ async def _seconds(questions: Sequence[str], ask: Callable[[str], Awaitable[obje
     return sorted(taken)
 
 
-def _bare_seconds(directory: Path, embedder: str, vectors: Sequence[Vectors]) -> list[float]:
+def _bare_seconds(store: ChromaStore, vectors: Sequence[Vectors]) -> list[float]:
     """The same vectors, already embedded, asked of Chroma in this process: no pipe, no texts, no words."""
-    store = ChromaStore(directory)
-    store.open()
-    name = Collection(BUSINESS, embedder).name
     taken: list[float] = []
     for vector in [*vectors[:50], *vectors]:
         began = time.perf_counter()
-        store.query(name, vector.reshape(1, -1), NEIGHBOURS)
+        store.query(BARE, vector.reshape(1, -1), NEIGHBOURS)
         taken.append(time.perf_counter() - began)
-    store.close()
     return sorted(taken[50:])
 
 
