@@ -1,11 +1,11 @@
 """How many vectors go to the store at once: many cost less each, few let a question through sooner.
 
-Every call has a price of its own, about as much as 30 vectors (measured): slices that are too small make a busy machine
+Every call has a price of its own, about as much as 12 vectors (measured): slices that are too small make a busy machine
 busier. Nobody's question should wait long for one either.
 """
 
-SMALLEST = 32
-ASKED_MOST, ASKED_SECONDS = 128, 0.025
+SMALLEST = 16
+ASKED_MOST, ASKED_SECONDS = 128, 0.015
 QUIET_MOST, QUIET_SECONDS = 256, 0.080
 # Who asked a moment ago asks again.
 ASKING_SECONDS = 2.0
