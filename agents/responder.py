@@ -8,7 +8,7 @@ from agents.clarification import chosen_of, with_whole_question
 from agents.conversation_memory import ConversationMemory
 from agents.intent_rules import newest
 from agents.message_classifier import MessageClassifier
-from agents.ports import Burst, Classification, Effects, Reply, Topic, TopicAction
+from agents.ports import Answer, Burst, Classification, Effects, Reply, Topic, TopicAction
 from agents.query_agent import QueryAgent
 from agents.sentences import SentenceName, Sentences, without_marks
 from agents.stated_facts import new_facts, stated_facts
@@ -169,12 +169,7 @@ class BurstResponder:
             option=chosen.option if chosen else None,
         )
         text = self._query_agent.with_sources(answer, classified.language)
-        only_thanks = (  # "you have been a great help, thank you"
-            not answer.answered
-            and not answer.buttons
-            and Intent.THANKS in classified.intents
-            and not self._rules.has_mark(burst.texts)
-        )
+        only_thanks = self._only_thanks(burst, classified, answer)
         if only_thanks:
             text = self._sentences.say("thanks", classified.language)
         return replace(
@@ -188,6 +183,11 @@ class BurstResponder:
             buttons=answer.buttons,
             effects=Effects(new_facts=answer.facts),
         )
+
+    def _only_thanks(self, burst: Burst, classified: Classification, answer: Answer) -> bool:
+        """What sounds like a question and is none, as in "you have been a great help, thank you"."""
+        thanks = Intent.THANKS in classified.intents and not self._rules.has_mark(burst.texts)
+        return thanks and not answer.answered and not answer.buttons
 
     def _say(self, name: SentenceName, classified: Classification, effects: Effects = _NO_EFFECTS) -> Reply:
         """A sentence that needs no knowledge."""

@@ -49,7 +49,24 @@ async def admin_door(
     metrics: Metrics,
 ) -> AdminDoor:
     """Everything that admins need. What it opens is closed by `stack`."""
-    media = WhatsAppMedia(
+    media = _media(settings, session, clock, dice)
+    model, packs = knowledge.agents.model, knowledge.agents.packs
+    said, rules = await asyncio.to_thread(load_admin_words), IntentRules(packs)
+    agent = EmbeddingAgent(
+        _desk(settings, chat, knowledge, media, clock),
+        StatementReader(model, rules, said, packs),
+        StatementCheck(model, said, packs),
+        rules,
+        said,
+        AdminProposals(said, Sentences(packs)),
+        _listener(stack, settings, media, model, clock, dice, metrics),
+        clock,
+    )
+    return AdminDoor(AdminResponder(knowledge.agents.responder, agent), agent.concluded)
+
+
+def _media(settings: Settings, session: aiohttp.ClientSession, clock: Clock, dice: random.Random) -> WhatsAppMedia:
+    return WhatsAppMedia(
         session,
         api_url=settings.whatsapp_api_url,
         api_version=settings.whatsapp_api_version,
@@ -58,7 +75,12 @@ async def admin_door(
         dice=dice,
         timeout_seconds=settings.concierge_media_timeout_seconds,
     )
-    desk = KnowledgeDesk(
+
+
+def _desk(
+    settings: Settings, chat: Database, knowledge: RunningKnowledge, media: WhatsAppMedia, clock: Clock
+) -> KnowledgeDesk:
+    return KnowledgeDesk(
         chat,
         knowledge.database,
         knowledge.index,
@@ -68,18 +90,6 @@ async def admin_door(
         clock,
         most_megabytes=settings.concierge_max_upload_mb,
     )
-    said, rules = await asyncio.to_thread(load_admin_words), IntentRules(knowledge.agents.packs)
-    agent = EmbeddingAgent(
-        desk,
-        StatementReader(knowledge.agents.model, rules, said, knowledge.agents.packs),
-        StatementCheck(knowledge.agents.model, said, knowledge.agents.packs),
-        rules,
-        said,
-        AdminProposals(said, Sentences(knowledge.agents.packs)),
-        _listener(stack, settings, media, knowledge.agents.model, clock, dice, metrics),
-        clock,
-    )
-    return AdminDoor(AdminResponder(knowledge.agents.responder, agent), agent.concluded)
 
 
 def _listener(

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from agents.ports import LanguageModel
+from agents.ports import LanguageModel, Responder
 from bot.admin_knowledge import admin_door
 from bot.api.backups import BACKUPS
 from bot.api.chunk_sets import CHUNK_SETS
@@ -75,6 +75,19 @@ class RunningBot:
     chunk_sets: ChunkSets
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What was opened, bottom layer first."""
+
+    directory: OwnedDirectory
+    chat: Database
+    knowledge: RunningKnowledge
+    conversation: Conversation
+    sources: KnowledgeSources
+    gaps: GapParts
+    backups: Backups
+
+
 def create_app(settings: Settings, outside: Outside) -> web.Application:
     """The server. Entering it owns the data directory; leaving it stops gracefully.
 
@@ -112,63 +125,74 @@ async def _shut_door(app: web.Application) -> None:
 @asynccontextmanager
 async def running_bot(settings: Settings, outside: Outside) -> AsyncIterator[RunningBot]:
     """Everything behind the doors, for the length of the block."""
-    metrics = Metrics()
-    clock, dice = outside.clock, outside.dice
+    metrics, clock = Metrics(), outside.clock
     async with AsyncExitStack() as stack:
-        directory = await stack.enter_async_context(
-            owned_directory(settings.concierge_data_dir, clock=clock, wait_seconds=settings.concierge_lock_wait_seconds)
-        )
-        chat = await stack.enter_async_context(_open_chat(directory.path, settings, metrics))
-        await chat.write(ensure_default(settings.whatsapp_phone_number_id, clock.now()))
-        knowledge = await stack.enter_async_context(
-            running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat, model=outside.model)
-        )
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        admins = await admin_door(stack, settings, session, chat, knowledge, clock, dice, metrics)
-        conversation = await stack.enter_async_context(
-            running_conversation(
-                database=chat,
-                responder=admins.responder,
-                line=_line(session, settings),
-                clock=clock,
-                dice=dice,
-                metrics=metrics,
-                options=_conversation_options(settings),
-            )
-        )
-        news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.concluded, conversation.delivery.wake)
-        conversation.sweeps["knowledge news"] = (news.sweep, NEWS_SECONDS)
-        sources = await stack.enter_async_context(knowledge_sources(settings, knowledge, clock, dice))
-        conversation.sweeps["knowledge sources"] = (sources.sweep, SWEEP_SECONDS)
-        gaps = gap_parts(settings, chat, knowledge, sources.answers, clock)
-        conversation.sweeps["knowledge gaps"] = (gaps.sweep.run, GAP_SECONDS)
-        await stack.enter_async_context(running_scheduler(conversation.sweeps, clock, metrics))
-        index = index_files(directory.path, settings, clock, knowledge.vectors)
-        backups = await stack.enter_async_context(running_backups(directory.path, settings, index, clock, metrics))
-        tokens = {"admin": settings.concierge_admin_token.get_secret_value(), "owner": directory.token}
+        parts = await _opened(stack, settings, outside, metrics)
+        tokens = {"admin": settings.concierge_admin_token.get_secret_value(), "owner": parts.directory.token}
         yield RunningBot(
-            directory=directory,
-            conversation=conversation,
-            api=_api_needs(settings, chat, knowledge, conversation, gaps, sources, clock, tokens),
+            directory=parts.directory,
+            conversation=parts.conversation,
+            api=_api_needs(settings, parts, clock, tokens),
             health=HealthNeeds(
-                _checks(directory.path, chat, knowledge, conversation) | backup_check(backups),
-                metrics.registry,
-                tokens,
-                metrics_public=settings.concierge_metrics_public,
+                _checks(parts), metrics.registry, tokens, metrics_public=settings.concierge_metrics_public
             ),
-            webhook=_webhook(settings, conversation, metrics),
-            backups=backups,
-            reindexing=knowledge.reindexing,
-            chunk_sets=knowledge.chunk_sets,
+            webhook=_webhook(settings, parts.conversation, metrics),
+            backups=parts.backups,
+            reindexing=parts.knowledge.reindexing,
+            chunk_sets=parts.knowledge.chunk_sets,
         )
 
 
-def _line(session: aiohttp.ClientSession, settings: Settings) -> WhatsAppClient:
-    return WhatsAppClient(
+async def _opened(stack: AsyncExitStack, settings: Settings, outside: Outside, metrics: Metrics) -> _Parts:
+    """Everything, bottom layer first; `stack` closes it."""
+    clock, dice, enter = outside.clock, outside.dice, stack.enter_async_context
+    directory = await enter(
+        owned_directory(settings.concierge_data_dir, clock=clock, wait_seconds=settings.concierge_lock_wait_seconds)
+    )
+    chat = await enter(_open_chat(directory.path, settings, metrics))
+    await chat.write(ensure_default(settings.whatsapp_phone_number_id, clock.now()))
+    knowledge = await enter(
+        running_knowledge(directory.path, settings, clock, dice, metrics, chat=chat, model=outside.model)
+    )
+    session = await enter(aiohttp.ClientSession())
+    admins = await admin_door(stack, settings, session, chat, knowledge, clock, dice, metrics)
+    conversation = await enter(_conversation(settings, chat, admins.responder, session, outside, metrics))
+    sources = await enter(knowledge_sources(settings, knowledge, clock, dice))
+    gaps = gap_parts(settings, chat, knowledge, sources.answers, clock)
+    news = KnowledgeNews(chat, knowledge.ingestion, clock, admins.concluded, conversation.delivery.wake)
+    conversation.sweeps |= {
+        "knowledge news": (news.sweep, NEWS_SECONDS),
+        "knowledge sources": (sources.sweep, SWEEP_SECONDS),
+        "knowledge gaps": (gaps.sweep.run, GAP_SECONDS),
+    }
+    await enter(running_scheduler(conversation.sweeps, clock, metrics))
+    index = index_files(directory.path, settings, clock, knowledge.vectors)
+    backups = await enter(running_backups(directory.path, settings, index, clock, metrics))
+    return _Parts(directory, chat, knowledge, conversation, sources, gaps, backups)
+
+
+def _conversation(
+    settings: Settings,
+    chat: Database,
+    responder: Responder,
+    session: aiohttp.ClientSession,
+    outside: Outside,
+    metrics: Metrics,
+) -> AbstractAsyncContextManager[Conversation]:
+    line = WhatsAppClient(
         session,
         api_url=settings.whatsapp_api_url,
         api_version=settings.whatsapp_api_version,
         access_token=settings.whatsapp_access_token.get_secret_value(),
+    )
+    return running_conversation(
+        database=chat,
+        responder=responder,
+        line=line,
+        clock=outside.clock,
+        dice=outside.dice,
+        metrics=metrics,
+        options=_conversation_options(settings),
     )
 
 
@@ -204,18 +228,10 @@ def _conversation_options(settings: Settings) -> ConversationOptions:
     )
 
 
-def _api_needs(
-    settings: Settings,
-    chat: Database,
-    knowledge: RunningKnowledge,
-    conversation: Conversation,
-    gaps: GapParts,
-    sources: KnowledgeSources,
-    clock: Clock,
-    tokens: Mapping[str, str],
-) -> ApiNeeds:
+def _api_needs(settings: Settings, parts: _Parts, clock: Clock, tokens: Mapping[str, str]) -> ApiNeeds:
+    knowledge, gaps = parts.knowledge, parts.gaps
     return ApiNeeds(
-        chat=chat,
+        chat=parts.chat,
         ingestion=knowledge.ingestion,
         knowledge=knowledge.index,
         asker=knowledge.agents.asker,
@@ -224,28 +240,26 @@ def _api_needs(
         requests_per_second=settings.concierge_api_rate,
         max_upload_files=settings.concierge_max_upload_files,
         max_event_listeners=settings.concierge_max_event_listeners,
-        wake_intake=conversation.intake.wake,
+        wake_intake=parts.conversation.intake.wake,
         knowledge_database=knowledge.database,
         word_marks=knowledge.agents.word_marks,
         topics=knowledge.agents.topics,
         gaps=gaps.gaps,
         replays=gaps.replays,
-        sources=sources,
+        sources=parts.sources,
     )
 
 
-def _checks(
-    directory: Path, chat: Database, knowledge: RunningKnowledge, conversation: Conversation
-) -> dict[str, Check]:
+def _checks(parts: _Parts) -> dict[str, Check]:
     async def delivery() -> Component:
-        problems = conversation.delivery.problems()
+        problems = parts.conversation.delivery.problems()
         return Component(State.DEGRADED, {"problems": problems}) if problems else Component(State.OK)
 
     return {
-        "chat": database_check(chat),
-        "knowledge": database_check(knowledge.database),
-        "vectors": knowledge.check,
-        "model": knowledge.agents.model_check,
+        "chat": database_check(parts.chat),
+        "knowledge": database_check(parts.knowledge.database),
+        "vectors": parts.knowledge.check,
+        "model": parts.knowledge.agents.model_check,
         "delivery": delivery,
-        "disk": disk_check(directory),
-    }
+        "disk": disk_check(parts.directory.path),
+    } | backup_check(parts.backups)

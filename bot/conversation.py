@@ -95,13 +95,17 @@ async def running_conversation(
         parts.intake.start()
         stack.push_async_callback(parts.intake.drain)
         await parts.turns.sweep()
-        parts.sweeps = {
-            "turns": (parts.turns.sweep, 1.0),
-            "delivery": (parts.delivery.sweep, 1.0),
-            "intake": (parts.intake.sweep, 2.0),
-            "inbox": (lambda: _forget(database, clock, options), 3600.0),
-        }
+        parts.sweeps = _sweeps(parts, ground)
         yield parts
+
+
+def _sweeps(parts: Conversation, ground: _Ground) -> dict[str, tuple[Sweep, float]]:
+    return {
+        "turns": (parts.turns.sweep, 1.0),
+        "delivery": (parts.delivery.sweep, 1.0),
+        "intake": (parts.intake.sweep, 2.0),
+        "inbox": (lambda: _forget(ground.database, ground.clock, ground.options), 3600.0),
+    }
 
 
 async def _wired(ground: _Ground, responder: Responder, stack: AsyncExitStack) -> Conversation:

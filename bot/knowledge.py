@@ -108,7 +108,21 @@ async def _ingestion(
     clock: Clock,
     metrics: Metrics,
 ) -> Ingestion:
-    limits = ParserLimits(
+    parts = Knowledge(
+        database=database,
+        index=index,
+        embedder=embedder,
+        parser=DocumentParser(clock, _parser_limits(settings)),
+        files=DocumentFiles(directory / UPLOADS),
+    )
+    ingestion = Ingestion(parts, clock, metrics, _ingestion_options(settings))
+    await ingestion.start()
+    stack.push_async_callback(ingestion.drain, DRAIN_SECONDS)
+    return ingestion
+
+
+def _parser_limits(settings: Settings) -> ParserLimits:
+    return ParserLimits(
         children=settings.concierge_parser_processes,
         seconds=settings.concierge_parser_seconds,
         memory_mb=settings.concierge_parser_memory_mb,
@@ -119,14 +133,10 @@ async def _ingestion(
             settings.concierge_archive_depth,
         ),
     )
-    parts = Knowledge(
-        database=database,
-        index=index,
-        embedder=embedder,
-        parser=DocumentParser(clock, limits),
-        files=DocumentFiles(directory / UPLOADS),
-    )
-    options = IngestionOptions(
+
+
+def _ingestion_options(settings: Settings) -> IngestionOptions:
+    return IngestionOptions(
         max_file_bytes=settings.concierge_max_upload_mb * MEGABYTE,
         max_documents=settings.concierge_max_documents,
         max_storage_bytes=settings.concierge_max_storage_mb * MEGABYTE,
@@ -135,7 +145,3 @@ async def _ingestion(
         workers=settings.concierge_parser_processes,
         hold_share=settings.concierge_hold_share,
     )
-    ingestion = Ingestion(parts, clock, metrics, options)
-    await ingestion.start()
-    stack.push_async_callback(ingestion.drain, DRAIN_SECONDS)
-    return ingestion

@@ -60,30 +60,18 @@ async def open_index(
 ) -> RunningIndex:
     """Open what is found by words and by vectors; `stack` closes it. `database` is knowledge.db."""
     serving, installation = await _serving(stack, settings, database, clock, dice, metrics)
-    vectors = await stack.enter_async_context(
-        ChromaManager.open(_place(directory, settings, installation), metrics, clock=clock, dice=dice)
-    )
-    words = await stack.enter_async_context(LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics))
-    healer = await stack.enter_async_context(
-        IndexHealer.running(database, words, vectors, serving, clock=clock, dice=dice)
-    )
+    place, enter = _place(directory, settings, installation), stack.enter_async_context
+    vectors = await enter(ChromaManager.open(place, metrics, clock=clock, dice=dice))
+    words = await enter(LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics))
+    healer = await enter(IndexHealer.running(database, words, vectors, serving, clock=clock, dice=dice))
     share = settings.concierge_reindex_share
-    switch = await stack.enter_async_context(
-        EmbedderSwitch.running(
-            SwitchParts(
-                database, vectors, healer.vectors, serving, healer.look, healer.wait_healthy, clock, dice, share
-            )
-        )
+    switching = SwitchParts(
+        database, vectors, healer.vectors, serving, healer.look, healer.wait_healthy, clock, dice, share
     )
-    reindexing = await stack.enter_async_context(
-        Reindexing.running(ReindexParts(database, words, vectors, healer, serving, clock, share))
-    )
+    switch = await enter(EmbedderSwitch.running(switching))
+    reindexing = await enter(Reindexing.running(ReindexParts(database, words, vectors, healer, serving, clock, share)))
     questions = RememberingEmbedder(serving, metrics, entries=settings.concierge_embedding_cache_entries)
-    options = SearchOptions(
-        vector_seconds=settings.concierge_vector_seconds,
-        reranker=await _reranker(stack, settings, clock),
-        breaker=CircuitBreaker(clock, failures=EMBEDDER_SILENCES, seconds=EMBEDDER_PAUSE_SECONDS),
-    )
+    options = await _search_options(stack, settings, clock)
     index = KnowledgeIndex(database, words, vectors, questions, healer, metrics, options)
     _load_ahead(stack, serving)
     return RunningIndex(vectors, serving, index, switch, reindexing, _check(index, switch, reindexing))
@@ -109,6 +97,14 @@ async def _serving(
         await database.write(serve_at_once(chosen.name, clock.now()))
         return ServingEmbedder(chosen), state.installation
     return ServingEmbedder(former, chosen), state.installation
+
+
+async def _search_options(stack: AsyncExitStack, settings: Settings, clock: Clock) -> SearchOptions:
+    return SearchOptions(
+        vector_seconds=settings.concierge_vector_seconds,
+        reranker=await _reranker(stack, settings, clock),
+        breaker=CircuitBreaker(clock, failures=EMBEDDER_SILENCES, seconds=EMBEDDER_PAUSE_SECONDS),
+    )
 
 
 async def _reranker(stack: AsyncExitStack, settings: Settings, clock: Clock) -> Reranker | None:

@@ -78,6 +78,21 @@ async def knowledge_sources(
     resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[KnowledgeSources]:
     """The sources of an open knowledge, for the length of the block."""
+    answers = AnswerPairs(knowledge.database, knowledge.ingestion, clock)
+    most_chat_bytes = settings.concierge_chat_export_mb * MEGABYTE
+    chats = ChatProposals(knowledge.database, answers, knowledge.agents.packs, clock, most_bytes=most_chat_bytes)
+    async with _running_web(settings, knowledge, clock, dice, resolver) as web:
+        yield KnowledgeSources(web, answers, chats, settings.concierge_max_upload_mb * MEGABYTE)
+
+
+@asynccontextmanager
+async def _running_web(
+    settings: KnowledgeSettings,
+    knowledge: OpenKnowledge,
+    clock: Clock,
+    dice: random.Random,
+    resolver: AbstractResolver | None,
+) -> AsyncIterator[WebSources]:
     database, documents = knowledge.database, knowledge.ingestion
     rules = WebRules(settings.concierge_web_private, settings.concierge_web_ports, settings.concierge_web_networks)
     most_bytes = settings.concierge_web_mb * MEGABYTE
@@ -94,11 +109,6 @@ async def knowledge_sources(
         concurrency=settings.concierge_web_sites,
         sources=settings.concierge_max_web_sources,
     )
-    answers = AnswerPairs(database, documents, clock)
-    chats = ChatProposals(
-        database, answers, knowledge.agents.packs, clock, most_bytes=settings.concierge_chat_export_mb * MEGABYTE
-    )
     async with WebFetcher.running(fetching, resolver) as fetcher:
         looks = WebLooks(database, documents, fetcher, clock, dice, limits)
-        web = WebSources(database, documents, looks, clock, options)
-        yield KnowledgeSources(web, answers, chats, settings.concierge_max_upload_mb * MEGABYTE)
+        yield WebSources(database, documents, looks, clock, options)

@@ -87,10 +87,7 @@ def erase_facts(conversation_id: str, fact_id: str | None, actor: str, now: int)
             {"contact": whose["contact_id"], "fact": fact_id},
         )
         forgets = erased or fact_id is None
-        cleared = forgets and await transaction.run(
-            "UPDATE conversations SET summary = NULL WHERE contact_id = :contact AND summary IS NOT NULL",
-            {"contact": whose["contact_id"]},
-        )
+        cleared = forgets and await _clear_summaries(transaction, whose["contact_id"])
         if erased or cleared:
             await note(
                 transaction,
@@ -104,6 +101,13 @@ def erase_facts(conversation_id: str, fact_id: str | None, actor: str, now: int)
         return erased
 
     return unit
+
+
+async def _clear_summaries(transaction: Transaction, contact_id: str) -> int:
+    return await transaction.run(
+        "UPDATE conversations SET summary = NULL WHERE contact_id = :contact AND summary IS NOT NULL",
+        {"contact": contact_id},
+    )
 
 
 async def _whose(transaction: Transaction, conversation_id: str) -> Row | None:

@@ -149,10 +149,7 @@ def add_web_source(
     """
 
     async def unit(transaction: Transaction) -> WebSource:
-        await transaction.run(
-            "DELETE FROM web_sources WHERE business_id = :business AND url = :url AND stopped_at IS NOT NULL",
-            {"business": business_id, "url": url},
-        )
+        await _drop_stopped(transaction, business_id, url)
         await transaction.run(
             "INSERT INTO web_sources (id, business_id, kind, url, every_seconds, next_at, created_at) "
             "VALUES (:id, :business, :kind, :url, COALESCE(:every, :usual), :next, :now) "
@@ -177,6 +174,13 @@ def add_web_source(
     return unit
 
 
+async def _drop_stopped(transaction: Transaction, business_id: str, url: str) -> None:
+    await transaction.run(
+        "DELETE FROM web_sources WHERE business_id = :business AND url = :url AND stopped_at IS NOT NULL",
+        {"business": business_id, "url": url},
+    )
+
+
 def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, whole: bool) -> Unit[NamedPages]:
     """Note which pages a sitemap names now. `most` is how many addresses the business may have.
 
@@ -186,16 +190,11 @@ def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, 
     async def unit(transaction: Transaction) -> NamedPages:
         if await _one(transaction, "id = :id AND stopped_at IS NULL", id=sitemap.id) is None:
             return NamedPages()
-        named = {"parent": sitemap.id, "urls": json.dumps(list(urls)), "now": now}
-        await transaction.run(
-            "UPDATE web_sources SET left_at = CASE WHEN url IN (SELECT value FROM json_each(:urls)) THEN NULL "
-            "WHEN :whole THEN COALESCE(left_at, :now) ELSE left_at END, every_seconds = :every "
-            "WHERE parent_id = :parent",
-            {**named, "every": sitemap.every_seconds, "whole": int(whole)},
-        )
+        named = json.dumps(list(urls))
+        await _note_left(transaction, sitemap, named, now, whole=whole)
         known = await transaction.all(
             "SELECT url FROM web_sources WHERE business_id = :business AND url IN (SELECT value FROM json_each(:urls))",
-            {**named, "business": sitemap.business_id},
+            {"business": sitemap.business_id, "urls": named},
         )
         there = {row["url"] for row in known}
         unknown = [url for url in urls if url not in there]
@@ -211,6 +210,16 @@ def name_pages(sitemap: WebSource, urls: Sequence[str], most: int, now: int, *, 
         return NamedPages(len(new), len(unknown) - len(new))
 
     return unit
+
+
+async def _note_left(transaction: Transaction, sitemap: WebSource, urls: str, now: int, *, whole: bool) -> None:
+    """Which of its pages a sitemap names no more, or again; `urls` is a JSON list of those that it names."""
+    await transaction.run(
+        "UPDATE web_sources SET left_at = CASE WHEN url IN (SELECT value FROM json_each(:urls)) THEN NULL "
+        "WHEN :whole THEN COALESCE(left_at, :now) ELSE left_at END, every_seconds = :every "
+        "WHERE parent_id = :parent",
+        {"parent": sitemap.id, "urls": urls, "now": now, "every": sitemap.every_seconds, "whole": int(whole)},
+    )
 
 
 def note_look(source_id: str, look: Look, next_at: int, now: int) -> Unit[int]:
