@@ -1,22 +1,10 @@
-"""Embeds the texts of chunks, also where the embedder cannot take one of them: that one goes without.
+"""Embeds the texts of chunks: the same text once, and nothing before the model has shown that it is there."""
 
-A fault of a whole slice may be an outage or one bad text. A text that every embedder takes tells them apart: does it
-fail too, the fault is raised and everything waits; otherwise the slice is halved until the bad ones are alone.
-"""
-
-import logging
 from collections.abc import Sequence
 
-import numpy as np
-
 from services.knowledge_ports import Embedder
+from vectorstore.careful_embedding import PROBE, embed_what_can_be
 from vectorstore.serving_embedder import current
-
-logger = logging.getLogger(__name__)
-
-PROBE = "Hello"
-# calls that may be spent on one slice before what still fails of it goes without, to be tried again later
-MOST_CALLS = 100
 
 
 class ChunkEmbedding:
@@ -46,29 +34,5 @@ class ChunkEmbedding:
         places: dict[str, int] = {}
         for text in texts:
             places.setdefault(text, len(places))
-        found = await _Slice(self._embedder).embed(list(places))
+        found = await embed_what_can_be(self._embedder, list(places))
         return [found[places[text]] for text in texts]
-
-
-class _Slice:
-    """The calls that are spent on one slice."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._left = MOST_CALLS
-
-    async def embed(self, texts: list[str]) -> list[bytes | None]:
-        if not texts:
-            return []
-        self._left -= 1
-        try:
-            vectors = np.asarray(await self._embedder.embed(texts), dtype="<f4")
-        except Exception as error:  # noqa: BLE001 - whatever the embedder is, it is the text's fault or its own
-            await self._embedder.embed([PROBE])  # raises when the fault is the embedder's
-            if len(texts) == 1 or self._left <= 0:
-                logger.warning("%d chunks cannot be embedded and are found by their words: %r", len(texts), error)
-                return [None] * len(texts)
-        else:
-            return [vector.tobytes() for vector in vectors]
-        half = len(texts) // 2
-        return [*await self.embed(texts[:half]), *await self.embed(texts[half:])]
