@@ -227,7 +227,7 @@ async def _warm(folder: Path) -> AsyncIterator[tuple[web.Application, str]]:
 
 
 async def run() -> list[Figure]:
-    """Chunks a second, ours and the plain way in turns; then once more with chat beside."""
+    """An upload with chat beside it; then chunks a second, the plain way and ours in turns."""
     loop = asyncio.get_running_loop()
     ours, plain = [], []
     with (
@@ -235,11 +235,11 @@ async def run() -> list[Figure]:
         ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as clients,
     ):
         folder = Path(name)
+        beside_chat, lag_ms, heard = await _beside_chat(folder, clients)
         for round_ in range(ROUNDS):
             plain.append(await loop.run_in_executor(clients, plainly, folder / f"plain-{round_}", round_))
             async with _warm(folder / f"ours-{round_}") as (app, url):
                 ours.append(await _ours(app, url, clients, round_))
-        beside_chat, lag_ms, heard = await _beside_chat(folder, clients)
     rate, plain_rate = CHUNKS / statistics.median(ours), CHUNKS / statistics.median(plain)
     beside = "the plain way"
     ratio = statistics.median(each / mine for each, mine in zip(plain, ours, strict=True))
