@@ -4,6 +4,8 @@
 
 FROM python:3.11-slim AS build
 WORKDIR /build
+# The server's user may not write there: modules that are not compiled now would be at every start, of every process.
+ENV UV_COMPILE_BYTECODE=1
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 # Everything comes from the lock file with its hashes: uv by pip, then by uv what the server needs (not the
 # developers' tools), with the lock file as constraints, whose hashes uv checks.

@@ -22,6 +22,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 		&& $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# the processes that read documents may write nothing: each would compile anew what only they import
+	@$(BIN)/python -m compileall -q services $(VENV)/lib/python*/site-packages/xberg
 	@touch $@
 
 run: setup  ## the demo: server, WhatsApp simulator and a sample business; prints one address
