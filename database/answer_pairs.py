@@ -97,14 +97,15 @@ def pair_of(business_id: str, document_id: str) -> Unit[StoredPair | None]:
 
 def pairs_page(business_id: str, limit: int, after: tuple[int, str] | None = None) -> Unit[list[StoredPair]]:
     """Pairs of a business, the oldest first; `after` is created_at and id of the last one of the page before."""
+    created_at, last = after or (-1, "")
 
     async def unit(transaction: Transaction) -> list[StoredPair]:
         rows = await transaction.all(
             f"{_PAIR} AND (created_at, document_id) > (:created_at, :id) ORDER BY created_at, document_id LIMIT :limit",
             {
                 "business": business_id,
-                "created_at": after[0] if after else -1,
-                "id": after[1] if after else "",
+                "created_at": created_at,
+                "id": last,
                 "limit": limit,
             },
         )

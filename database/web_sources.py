@@ -83,6 +83,7 @@ def web_sources_page(
     business_id: str, limit: int, after: tuple[int, str] | None = None, parent_id: str | None = None
 ) -> Unit[list[WebSource]]:
     """Sources of a business, the oldest first; those that are looked at by themselves, or the pages of a sitemap."""
+    created_at, last = after or (-1, "")
 
     async def unit(transaction: Transaction) -> list[WebSource]:
         rows = await transaction.all(
@@ -91,8 +92,8 @@ def web_sources_page(
             {
                 "business": business_id,
                 "parent": parent_id,
-                "created_at": after[0] if after else -1,
-                "id": after[1] if after else "",
+                "created_at": created_at,
+                "id": last,
                 "limit": limit,
             },
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 
 from bot.api.bodies import StrictRequest
-from bot.api.schemas import Time, rfc3339
+from bot.api.schemas import Time, rfc3339, time_or_none
 from database.knowledge_settings import KnowledgeSettingsRow
 from database.records import VersionState, VersionView
 from services.document_tags import MOST_TAGS, tidy_tag
@@ -41,7 +41,7 @@ class KnowledgeSettingsOut(BaseModel):
             chunk_characters=row.chunk_characters,
             answer_threshold=row.answer_threshold,
             vector_weight=row.vector_weight,
-            updated_at=None if row.updated_at is None else rfc3339(row.updated_at),
+            updated_at=time_or_none(row.updated_at),
         )
 
 
@@ -87,8 +87,8 @@ class VersionOut(BaseModel):
             error_message=view.error_message,
             origin=view.origin,
             created_at=rfc3339(view.created_at),
-            completed_at=None if view.completed_at is None else rfc3339(view.completed_at),
-            live_at=None if view.live_at is None else rfc3339(view.live_at),
+            completed_at=time_or_none(view.completed_at),
+            live_at=time_or_none(view.live_at),
         )
 
 

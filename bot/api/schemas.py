@@ -21,6 +21,11 @@ def rfc3339(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def time_or_none(milliseconds: int | None) -> str | None:
+    """The same, for what may not have happened."""
+    return None if milliseconds is None else rfc3339(milliseconds)
+
+
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
@@ -189,7 +194,7 @@ class ConversationOut(BaseModel):
             mode=view.mode,
             waiting=view.waiting,
             last_message_at=rfc3339(view.last_message_at),
-            last_inbound_at=None if view.last_inbound_at is None else rfc3339(view.last_inbound_at),
+            last_inbound_at=time_or_none(view.last_inbound_at),
             created_at=rfc3339(view.created_at),
         )
 

@@ -7,7 +7,7 @@ from bot.api.businesses import id_of
 from bot.api.needs import API
 from bot.api.paging import cursor_id, cut_page, page_limit
 from bot.api.problems import not_found
-from bot.api.schemas import MessageOut, Time, answered, rfc3339
+from bot.api.schemas import MessageOut, Time, answered, rfc3339, time_or_none
 from database.turn_views import SourceView, TurnView, sources_of, turn_of, turns_of
 
 
@@ -40,7 +40,7 @@ class TurnOut(BaseModel):
         counted = ("knowledge_version", "input_tokens", "output_tokens", "cost_usd", "stages", "error")
         return cls(
             **{name: getattr(view, name) for name in kept + counted},
-            received_at=None if view.received_at is None else rfc3339(view.received_at),
+            received_at=time_or_none(view.received_at),
             started_at=rfc3339(view.started_at),
             finished_at=rfc3339(view.finished_at),
             messages=[MessageOut.of(message) for message in view.messages],

@@ -12,7 +12,7 @@ from bot.api.businesses import business_of, id_of
 from bot.api.needs import API
 from bot.api.paging import cursor_time, cut_page, page_limit
 from bot.api.problems import bad_parameter, not_found, unusable
-from bot.api.schemas import DocumentOut, DocumentsOut, Time, answered, rfc3339
+from bot.api.schemas import DocumentOut, DocumentsOut, Time, answered, rfc3339, time_or_none
 from database.web_sources import WebSource
 from services.web_errors import WebRefusedError
 from services.web_sources import AddedSource
@@ -61,8 +61,8 @@ class WebSourceOut(BaseModel):
             every_hours=source.every_seconds / HOUR_SECONDS,
             pages_count=source.pages,
             in_sitemap=None if source.parent_id is None else source.left_at is None,
-            checked_at=None if source.checked_at is None else rfc3339(source.checked_at),
-            changed_at=None if source.changed_at is None else rfc3339(source.changed_at),
+            checked_at=time_or_none(source.checked_at),
+            changed_at=time_or_none(source.changed_at),
             next_check_at=rfc3339(source.next_at),
             failures=source.failures,
             error_message=source.error_message,
