@@ -123,7 +123,7 @@ class KnowledgeIndex:
         )
         weight = settings.vector_weight
         if weight is None:
-            weight = vector_weight(self._embedder.name)
+            weight = vector_weight(self._embedder.name, query)
         question = Question(business_id, query, limit, scope or EVERYWHERE, vector, weight)
         found = await self._candidates.find(question)
         self._count(found)

@@ -48,8 +48,22 @@ def test_the_weight_is_the_vectors_share(weight: float) -> None:
 
 def test_weights_by_embedder() -> None:
     """An embedder has its own weight, whatever its model; one that nobody has measured has the usual one."""
-    assert vector_weight("wordllama-256") == VECTOR_WEIGHTS["wordllama"]
-    assert vector_weight("word-hash") == USUAL_VECTOR_WEIGHT
+    assert vector_weight("wordllama-256", "When?") == VECTOR_WEIGHTS["wordllama"]
+    assert vector_weight("word-hash", "When?") == USUAL_VECTOR_WEIGHT
+
+
+def test_less_weight_in_other_scripts() -> None:
+    """WordLlama's cosines count half in a script that it hardly reads; those of other embedders count in full."""
+    full = VECTOR_WEIGHTS["wordllama"]
+    assert vector_weight("wordllama-256", "कब खुलता है 24?") == pytest.approx(full / 2)
+    assert full / 2 < vector_weight("wordllama-256", "Mấy giờ mở cửa?") < full
+    assert vector_weight("openai:some-model", "कब?") == VECTOR_WEIGHTS["openai"]
+
+
+def test_a_question_without_letters() -> None:
+    """Figures alone and nothing at all have a weight too."""
+    assert 0 < vector_weight("wordllama-256", "24/7?") <= VECTOR_WEIGHTS["wordllama"]
+    assert 0 < vector_weight("wordllama-256", "") <= VECTOR_WEIGHTS["wordllama"]
 
 
 @given(LEG, LEG, st.floats(0, 1))
