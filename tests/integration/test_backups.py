@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -50,6 +49,23 @@ async def made(backups: Backups, *, to: str = "", with_index: bool = False) -> B
     backup = await backups.start(to=to, with_index=with_index)
     await backups.wait()
     return backup
+
+
+@asynccontextmanager
+async def silent_store() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Takes requests and never answers; its address, and what it was asked."""
+    asked: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        asked.append(await reader.read(4096))
+
+    server = await asyncio.start_server(ask, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        for writer in writers:
+            writer.close()
 
 
 async def seen(look: Callable[[], bool]) -> None:
@@ -280,17 +296,14 @@ async def test_the_end_of_the_server_ends_a_backup(tmp_path, clock, metrics):
 
 async def test_a_silent_store_delays_nobody(tmp_path, clock, metrics):
     """Lists that hang leave the threads to the work, and the end waits for neither; no collector clears up later."""
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(50)
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    async with silent_store() as (url, asked):
         access = StoreAccess("key", "secret", endpoint_url=url, timeout_seconds=8, retries=0)
         options = BackupOptions("s3://b/p", stop_seconds=0.2, access=access)
         async with small_data(tmp_path / "data", clock) as data:
             async with running(data, clock, metrics, options) as backups:
                 lists = [asyncio.create_task(backups.snapshots()) for _ in range(3)]
-                backup = await backups.start()
-                await seen(lambda: backup.progress.stage == "checking")
+                await backups.start(to="s3://b/elsewhere")
+                await seen(lambda: any(b"elsewhere" in request for request in asked))
                 began = time.perf_counter()
             assert time.perf_counter() - began < access.timeout_seconds - 2
         for each in lists:
