@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +32,10 @@ _BROKEN = ("malformed", "not a database", "no such table", "corrupt", "disk i/o 
 
 @dataclass(frozen=True, slots=True)
 class WordHits:
-    """What a question proposes, live or not, and how its words are weighed."""
+    """What a question proposes, live or not, with its scores, and how its words are weighed."""
 
     asked: AskedWords
-    candidates: IndexedStems
+    scores: Mapping[str, float]
 
 
 class LexicalError(Exception):
@@ -85,22 +85,21 @@ class LexicalIndex:
         return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
     async def propose(self, business_id: str, query: str, limit: int) -> WordHits:
-        """Candidates by the words of a question, at most `limit`, not scored yet; live or not."""
+        """Candidates by the words of a question, at most `limit`, live or not."""
         words = query_words(query)
         known = self._known(business_id, words)
         found = await self._read(propose(business_id, words, limit, self._word_budget, known))
-        return WordHits(self._asked(business_id, query, known, found), found.candidates)
+        asked = self._asked(business_id, query, known, found)
+        return WordHits(asked, _scored(asked, found.candidates))
 
     async def score(self, hits: WordHits, others: Sequence[str] = ()) -> dict[str, float]:
         """The scores of the candidates and of `others`, by chunk id; 0 for what is not indexed."""
-        proposed = set(hits.candidates.chunk_ids)
-        unread = [chunk_id for chunk_id in others if chunk_id not in proposed]
-        every = hits.candidates + await self._read(stems_of(unread)) if unread else hits.candidates
-        scores = word_scores(hits.asked, every.lengths, every.stems).tolist()
-        if not any(scores):
+        unread = [chunk_id for chunk_id in others if chunk_id not in hits.scores]
+        scores = {**hits.scores, **dict.fromkeys(unread, 0.0), **await self.scores_of(hits.asked, unread)}
+        if not any(scores.values()):
             # Found by a prefix, as single Chinese characters are.
-            scores = [_LEAST if chunk_id in proposed else 0.0 for chunk_id in every.chunk_ids]
-        return {**dict.fromkeys(unread, 0.0), **dict(zip(every.chunk_ids, scores, strict=True))}
+            scores |= dict.fromkeys(hits.scores, _LEAST)
+        return scores
 
     async def weigh(self, business_id: str, query: str) -> AskedWords:
         """How much each word of the question tells, for `scores_of`."""
@@ -112,9 +111,7 @@ class LexicalIndex:
         """The scores of these chunks; without those that are not indexed."""
         if not chunk_ids:
             return {}
-        found = await self._read(stems_of(chunk_ids))
-        scores = word_scores(asked, found.lengths, found.stems).tolist()
-        return dict(zip(found.chunk_ids, scores, strict=True))
+        return _scored(asked, await self._read(stems_of(chunk_ids)))
 
     def _known(self, business_id: str, words: Sequence[str]) -> dict[str, int]:
         """Document frequencies that were counted before and still hold."""
@@ -170,10 +167,11 @@ class LexicalIndex:
 
     async def repair(self) -> tuple[int, int]:
         """Make the index what knowledge.db says, by comparing the sets; how many chunks were added and removed."""
-        if not self.damaged and await self._from_another_time():
-            await self._discard(self._database)
-        if self.damaged:
-            await self._open()
+        async with self._catching_up:  # not while `rebuild` has the file in its hands
+            if not self.damaged and await self._from_another_time():
+                await self._discard(self._database)
+            if self.damaged:
+                await self._open()
         added = await self.catch_up()
         have = await _all_pages(lambda after: self._read(indexed_after(after, PAGE)))
         # Read after the index: what came in between is in both, or is only missing and added a second time.
@@ -260,6 +258,11 @@ class LexicalIndex:
         if len(self._frequencies) >= KNOWN_WORDS:
             self._frequencies.pop(next(iter(self._frequencies)))
         self._frequencies[key] = count
+
+
+def _scored(asked: AskedWords, chunks: IndexedStems) -> dict[str, float]:
+    scores: list[float] = word_scores(asked, chunks.lengths, chunks.stems).tolist()
+    return dict(zip(chunks.chunk_ids, scores, strict=True))
 
 
 def _delete(path: Path) -> None:

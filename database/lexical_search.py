@@ -28,9 +28,6 @@ class IndexedStems:
     lengths: tuple[int, ...] = ()
     stems: bytes = b""
 
-    def __add__(self, other: "IndexedStems") -> "IndexedStems":
-        return IndexedStems(self.chunk_ids + other.chunk_ids, self.lengths + other.lengths, self.stems + other.stems)
-
 
 @dataclass(frozen=True, slots=True)
 class Proposed:

@@ -58,8 +58,9 @@ class FoundPassages:
             chunks = await self._live(question, ids, 0 if read else _JOINED)
             if len(chunks) < len(ids) and not everything_is_live:
                 return None
-            ranking = [key for key in ranking if key not in set(ids).difference(chunk.id for chunk in chunks)]
             read |= {chunk.id: chunk for chunk in chunks}
+            gone = set(ids) - read.keys()
+            ranking = [key for key in ranking if key not in gone]
             found = _compared(found, chunks, question.vector)
             distinct = list(islice(_distinct(read, found.ranking(question.weight)), wanted))
         return distinct

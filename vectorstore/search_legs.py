@@ -134,7 +134,7 @@ class SearchLegs:
         if said is None:
             return Found(fetch, near, None, len(near or ()), 0)
         words = await self._scores(said, list(near or ()))
-        return Found(fetch, near, words, len(near or ()), len(said.candidates.chunk_ids) // WORDS_FETCH)
+        return Found(fetch, near, words, len(near or ()), len(said.scores) // WORDS_FETCH)
 
     async def _by_vector(self, business_id: str, asked: QueryVector | None, fetch: int) -> dict[str, float] | None:
         if asked is None or not self._healer.trusts_vectors:

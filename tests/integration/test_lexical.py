@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from database.engine import Database
@@ -106,3 +107,21 @@ async def test_what_is_forgotten_while_it_is_taken_in_stays_away(base: Knowledge
         held.gate.set()
         await asyncio.gather(catching_up, removing)
         assert await words.search("shop", "gone came", 5) == []
+
+
+async def test_a_repair_waits_for_a_rebuild(base: KnowledgeBase) -> None:
+    """Whoever compares the sets while the file is exchanged does not open it a second time under the other's hands."""
+    await base.store("shop", [f"number {n}" for n in range(300)])
+    await base.words.rebuild()
+    before = _open_lexical_files()
+    for _ in range(3):
+        rebuilding = asyncio.create_task(base.words.rebuild())
+        while not base.words.damaged:
+            await asyncio.sleep(0)
+        assert await base.words.repair() == (0, 0)
+        assert await rebuilding == 300
+    assert _open_lexical_files() == before
+
+
+def _open_lexical_files() -> list[str]:
+    return sorted(Path(each.path).name for each in psutil.Process().open_files() if "lexical" in each.path)
