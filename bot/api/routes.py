@@ -1,5 +1,6 @@
 """The one table of routes: what the router serves, and what openapi.json says about it."""
 
+from functools import cache
 from http import HTTPStatus
 
 from aiohttp import web
@@ -174,4 +175,9 @@ def install_api(app: web.Application, clock: Clock) -> None:
     app.on_shutdown.append(streams.close)
     for described, handler in SERVED:
         app.router.add_route(described.method, described.path, handler, expect_handler=expect)
-    app[OPENAPI] = description([*(described for described, _ in SERVED), *ELSEWHERE])
+    app[OPENAPI] = _description()
+
+
+@cache
+def _description() -> bytes:
+    return description([*(described for described, _ in SERVED), *ELSEWHERE])

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from database.clock import SystemClock
 from services.chunker import ChunkDraft
@@ -20,10 +21,12 @@ from tests.shared import shared
 
 OCR = text_recognition(("eng",), 1) or os.environ.get("CONCIERGE_REQUIRE_OCR")
 DATA = Path(__file__).resolve().parent.parent / "data" / "documents"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROWS: list[list[str | float]] = [["Tea", "Size", "Price"], ["Assam", "", 4.5], ["Sencha", "100 g", 7]]
 
 
-@pytest.fixture
+# Its children are for one document after another, whatever came before.
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def parser() -> AsyncIterator[DocumentParser]:
     parser = DocumentParser(SystemClock(), ParserLimits(seconds=60))
     yield parser
