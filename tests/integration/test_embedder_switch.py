@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from database.clock import SystemClock
 from database.documents import count_change
@@ -77,14 +79,21 @@ def texts(passages: Any) -> list[str]:
     return [passage.text for passage in passages]
 
 
-@pytest.fixture
-async def old(tmp_path: Path) -> WordHashEmbedder:
-    """What has embedded a shop's texts, one document of which was deleted."""
-    embedder = WordHashEmbedder()
-    async with knowledge_base(tmp_path, embedder=embedder) as base:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory, closed, with a shop's texts: each test works on a copy."""
+    directory = tmp_path_factory.mktemp("embedded")
+    async with knowledge_base(directory) as base:
         await base.learn(SHOP, TEXTS)
         await base.learn(SHOP, [f"Number {n} of many." for n in range(200)], filename="many.txt")
-    return embedder
+    return directory
+
+
+@pytest.fixture
+def old(embedded: Path, tmp_path: Path) -> WordHashEmbedder:
+    """What has embedded a shop's texts."""
+    shutil.copytree(embedded, tmp_path, dirs_exist_ok=True)
+    return WordHashEmbedder()
 
 
 async def test_the_old_one_answers_until_the_switch(tmp_path: Path, old: WordHashEmbedder) -> None:
