@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from bot.commands.failures import CommandError, Exit
 from bot.commands.reindex import own_index, reindex
@@ -34,14 +36,21 @@ def settings(directory: Path, **more: Any) -> Settings:
     return Settings(concierge_data_dir=directory, concierge_reindex_share=1.0, **more)
 
 
-@pytest.fixture
-async def data(tmp_path: Path) -> Path:
-    """A data directory whose knowledge WordLlama has embedded."""
-    (tmp_path / "data").mkdir()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory whose knowledge WordLlama has embedded, opened once and closed: each test works on a copy."""
+    directory = tmp_path_factory.mktemp("opened")
     embedder = WordLlamaEmbedder()
-    async with knowledge_base(tmp_path / "data", embedder=embedder) as base:
+    async with knowledge_base(directory, embedder=embedder) as base:
         await base.learn(SHOP, TEXTS)
     embedder.close()
+    assert await answered_by(settings(directory)) == WordLlamaEmbedder.name
+    return directory
+
+
+@pytest.fixture
+def data(opened: Path, tmp_path: Path) -> Path:
+    shutil.copytree(opened, tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -63,7 +72,6 @@ async def answered_by(chosen: Settings) -> str:
 async def test_another_embedder_in_the_settings(data: Path, tmp_path: Path) -> None:
     """Another embedder takes over after a restart, and the former one again after another."""
     minilm = {"concierge_embedder": "minilm", "concierge_minilm_dir": tiny_minilm(tmp_path / "model")}
-    assert await answered_by(settings(data)) == WordLlamaEmbedder.name
     assert await answered_by(settings(data, **minilm)) == MiniLMEmbedder.name
     assert await answered_by(settings(data, **minilm)) == MiniLMEmbedder.name
     assert await answered_by(settings(data)) == WordLlamaEmbedder.name
@@ -95,7 +103,6 @@ async def server(tmp_path: Path) -> AsyncIterator[ChromaRun]:
 
 async def test_move_to_a_server_and_back(data: Path, server: ChromaRun, capsys: pytest.CaptureFixture[str]) -> None:
     """Copied to a server, the index is there when the setting names it; copied back, it is here again."""
-    assert await answered_by(settings(data)) == WordLlamaEmbedder.name
     assert await copied(data, capsys, to=server.url) == {"collections": 1, "copied": 3, "skipped": 0, "removed": 0}
     assert await copied(data, capsys, to=server.url) == {"collections": 1, "copied": 0, "skipped": 3, "removed": 0}
     there = settings(data, concierge_chroma_url=server.url)
@@ -125,7 +132,6 @@ async def copied(data: Path, capsys: pytest.CaptureFixture[str], **way: str) -> 
 )
 async def test_wrong_addresses(data: Path, url: str, expected: str) -> None:
     """An address that cannot be used is refused with a sentence, which never holds a password."""
-    await answered_by(settings(data))
     with pytest.raises(CommandError, match=expected) as refusal:
         await copy_vectors(settings(data), SystemClock(), to=url, source=None, as_json=True)
     assert "secret" not in str(refusal.value)
