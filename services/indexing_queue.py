@@ -79,8 +79,8 @@ class IndexingQueue:
 
     def chunks_of(self, business_id: str) -> int:
         """How many chunks of the business wait."""
-        waiting = self._businesses.get(business_id, {}).values()
-        return sum(each.total - each.after - 1 for each in waiting if not each.over)
+        waiting = self._businesses.get(business_id)
+        return sum(each.total - each.after - 1 for each in waiting.values() if not each.over) if waiting else 0
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._businesses.values())
