@@ -49,8 +49,8 @@ logger = logging.getLogger(__name__)
 
 NOBODY = ""
 SLICE = 128
-# While somebody asks, the store rests after each slice as long as that took, up to so many seconds.
-LONGEST_REST = 0.1
+# While somebody asks, the store rests after each slice for twice as long as that took, up to so many seconds.
+REST_SHARE, LONGEST_REST = 2.0, 0.1
 RETRIED = frozenset({"reopen", "gone", "lost"})
 
 
@@ -377,7 +377,7 @@ class ChromaManager:
         if job.kind == "add":
             self._slice.took(len(job.header["ids"]), seconds, now)
             if self._slice.asks(now):
-                self._queue.rest(min(seconds, LONGEST_REST))
+                self._queue.rest(min(REST_SHARE * seconds, LONGEST_REST))
         elif job.kind == "query":
             self._slice.asked(now)
 
