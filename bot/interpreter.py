@@ -18,17 +18,12 @@ PATIENCE_SECONDS = 1.0
 # 25 to 35 ms (measured with everything loaded), a young one for 1 to 2.
 GARBAGE_THRESHOLDS = (50_000, 20, 100)
 
-# How long a thread may keep the interpreter from the event loop while both have work; Python's own is 5 ms, which a
-# request pays each time that a database's thread answers it.
-SWITCH_SECONDS = 0.001
-
 
 def settle() -> None:
     """Once everything is loaded: what lives now lives until the end, and is never looked through again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def leave(code: int) -> NoReturn:
