@@ -81,7 +81,7 @@ class LexicalIndex:
 
     async def search(self, business_id: str, query: str, limit: int) -> list[tuple[str, float]]:
         """(chunk id, score as database.word_scores gives it), best first; live or not."""
-        scores = await self.score(await self.propose(business_id, query, limit))
+        scores = scores_with(await self.propose(business_id, query, limit), IndexedStems())
         return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
     async def propose(self, business_id: str, query: str, limit: int) -> WordHits:
@@ -92,14 +92,9 @@ class LexicalIndex:
         asked = self._asked(business_id, query, known, found)
         return WordHits(asked, _scored(asked, found.candidates))
 
-    async def score(self, hits: WordHits, others: Sequence[str] = ()) -> dict[str, float]:
-        """The scores of the candidates and of `others`, by chunk id; 0 for what is not indexed."""
-        unread = [chunk_id for chunk_id in others if chunk_id not in hits.scores]
-        scores = {**hits.scores, **dict.fromkeys(unread, 0.0), **await self.scores_of(hits.asked, unread)}
-        if not any(scores.values()):
-            # Found by a prefix, as single Chinese characters are.
-            scores |= dict.fromkeys(hits.scores, _LEAST)
-        return scores
+    async def stems(self, chunk_ids: Sequence[str]) -> IndexedStems:
+        """The stems of those of the chunks that are indexed."""
+        return await self._read(stems_of(chunk_ids)) if chunk_ids else IndexedStems()
 
     async def weigh(self, business_id: str, query: str) -> AskedWords:
         """How much each word of the question tells, for `scores_of`."""
@@ -109,9 +104,7 @@ class LexicalIndex:
 
     async def scores_of(self, asked: AskedWords, chunk_ids: Sequence[str]) -> dict[str, float]:
         """The scores of these chunks; without those that are not indexed."""
-        if not chunk_ids:
-            return {}
-        return _scored(asked, await self._read(stems_of(chunk_ids)))
+        return _scored(asked, await self.stems(chunk_ids))
 
     def _known(self, business_id: str, words: Sequence[str]) -> dict[str, int]:
         """Document frequencies that were counted before and still hold."""
@@ -258,6 +251,15 @@ class LexicalIndex:
         if len(self._frequencies) >= KNOWN_WORDS:
             self._frequencies.pop(next(iter(self._frequencies)))
         self._frequencies[key] = count
+
+
+def scores_with(hits: WordHits, others: IndexedStems) -> dict[str, float]:
+    """The scores of what the words propose and of `others`, by chunk id."""
+    scores = {**hits.scores, **_scored(hits.asked, others)}
+    if not any(scores.values()):
+        # Found by a prefix, as single Chinese characters are.
+        scores |= dict.fromkeys(hits.scores, _LEAST)
+    return scores
 
 
 def _scored(asked: AskedWords, chunks: IndexedStems) -> dict[str, float]:

@@ -43,12 +43,9 @@ class CandidateSearch:
         self._words = words
         self._legs = legs
 
-    async def find(self, question: Question) -> Found:
-        """From the indexes: what is live is not looked at yet. Within a narrow scope: only what is in it."""
-        fetch = max(FIRST_FETCH, question.limit)
-        if question.scope.narrow:
-            return await self.more(question, fetch)
-        return await self._ask(question, fetch)
+    async def first(self, business_id: str, text: str, limit: int) -> tuple[QueryVector | None, Found]:
+        """The question's embedding, and candidates from the indexes: what is live is not looked at yet."""
+        return await self._legs.first(business_id, text, max(FIRST_FETCH, limit))
 
     async def more(self, question: Question, fetch: int, asked: Found | None = None) -> Found:
         """The best `fetch` of each leg or more, only of what is live and in the scope; `asked` was given already."""

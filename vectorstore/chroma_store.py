@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 PAGE = 2_000
-# With Chroma's own 16 neighbours and 100 candidates, one in six of the nearest among 50,000 was not found; with these one
-# in twenty, for 1.4 ms a query more and nothing while adding. Fewer candidates while adding (64) are a third cheaper and
-# lose passages that come late (docs/benchmarks.md, `vector_settings`).
+# With Chroma's own 16 neighbours and 100 candidates, one in six of the nearest among 50,000 was not found; with these
+# one in twenty, for 1.4 ms a query more and nothing while adding. Fewer candidates while adding (64) are a third
+# cheaper and lose passages that come late (docs/benchmarks.md, `vector_settings`).
 COLLECTION_SETTINGS: dict[str, Any] = {"hnsw": {"space": "cosine", "max_neighbors": 32, "ef_search": 400}}
 
 

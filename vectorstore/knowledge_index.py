@@ -18,7 +18,7 @@ from database.lexical import LexicalError, LexicalIndex
 from database.live_chunks import EVERYWHERE, SearchScope, has_live_vectors
 from database.metrics import Metrics
 from database.records import Chunk, Passage
-from vectorstore.candidate_search import CandidateSearch, Question
+from vectorstore.candidate_search import FIRST_FETCH, CandidateSearch, Question
 from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreError
 from vectorstore.embedders import Embedder
 from vectorstore.found_passages import FoundPassages
@@ -26,7 +26,7 @@ from vectorstore.frames import Vectors
 from vectorstore.index_healer import IndexHealer
 from vectorstore.reranker import Breaker, Reranker
 from vectorstore.score_fusion import vector_weight
-from vectorstore.search_legs import Found, SearchLegs
+from vectorstore.search_legs import Found, QueryVector, SearchLegs
 
 __all__ = ["IndexState", "KnowledgeIndex", "SearchOptions", "SearchScope"]
 
@@ -118,18 +118,28 @@ class KnowledgeIndex:
         """
         if limit < 1 or not query.strip():
             return []
-        vector, settings = await asyncio.gather(
-            self._legs.vector_of(query), self._knowledge.read(knowledge_settings(business_id))
+        scope = scope or EVERYWHERE
+        (vector, found), settings = await asyncio.gather(
+            self._first(business_id, query, limit, scope), self._knowledge.read(knowledge_settings(business_id))
         )
         weight = settings.vector_weight
         if weight is None:
             weight = vector_weight(self._embedder.name, query)
-        question = Question(business_id, query, limit, scope or EVERYWHERE, vector, weight)
-        found = await self._candidates.find(question)
+        question = Question(business_id, query, limit, scope, vector, weight)
+        if found is None:
+            found = await self._candidates.more(question, max(FIRST_FETCH, limit))
         self._count(found)
         if not question.scope.narrow and found.vectors == {}:  # of a narrow scope that says nothing of the collection
             await self._look_for_loss(business_id)
         return await self._passages.of(question, found)
+
+    async def _first(
+        self, business_id: str, query: str, limit: int, scope: SearchScope
+    ) -> tuple[QueryVector | None, Found | None]:
+        """The embedding of the question and candidates; none yet for a narrow scope, of which they would not be."""
+        if scope.narrow:
+            return await self._legs.vector_of(query), None
+        return await self._candidates.first(business_id, query, limit)
 
     async def _look_for_loss(self, business_id: str) -> None:
         """An empty or missing collection is a loss when there is something that should be in it."""

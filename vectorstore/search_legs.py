@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from database.lexical import LexicalError, LexicalIndex, WordHits
+from database.lexical import LexicalError, LexicalIndex, WordHits, scores_with
+from database.lexical_search import IndexedStems
 from database.metrics import Metrics
 from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreError, VectorStoreUnavailableError
 from vectorstore.embedders import Embedder, EmbeddingError
@@ -126,15 +127,30 @@ class SearchLegs:
                 settle()
         return None
 
+    async def first(self, business_id: str, query: str, fetch: int) -> tuple[QueryVector | None, Found]:
+        """The question's embedding, and what `ask` would give with it: the words do not wait for the embedding."""
+
+        async def near() -> tuple[QueryVector | None, _Near]:
+            vector = await self.vector_of(query)
+            return vector, await self._near(business_id, vector, fetch)
+
+        (vector, found), said = await asyncio.gather(near(), self._by_words(business_id, query, fetch))
+        return vector, _found(fetch, found, said)
+
     async def ask(self, business_id: str, query: str, vector: QueryVector | None, fetch: int) -> Found:
         """The best `fetch` candidates of each leg, with the words' score of all of them."""
         near, said = await asyncio.gather(
-            self._by_vector(business_id, vector, fetch), self._by_words(business_id, query, fetch)
+            self._near(business_id, vector, fetch), self._by_words(business_id, query, fetch)
         )
-        if said is None:
-            return Found(fetch, near, None, len(near or ()), 0)
-        words = await self._scores(said, list(near or ()))
-        return Found(fetch, near, words, len(near or ()), len(said.scores) // WORDS_FETCH)
+        return _found(fetch, near, said)
+
+    async def _near(self, business_id: str, vector: QueryVector | None, fetch: int) -> "_Near":
+        """What the vectors find, with its stems: the words are still at work then."""
+        cosines = await self._by_vector(business_id, vector, fetch)
+        try:
+            return _Near(cosines, await self._words.stems(list(cosines or ())))
+        except LexicalError:
+            return _Near(cosines, IndexedStems())
 
     async def _by_vector(self, business_id: str, asked: QueryVector | None, fetch: int) -> dict[str, float] | None:
         if asked is None or not self._healer.trusts_vectors:
@@ -178,8 +194,17 @@ class SearchLegs:
         self._word_time.observe(time.perf_counter() - began)
         return found
 
-    async def _scores(self, said: WordHits, near: list[str]) -> dict[str, float]:
-        try:
-            return await self._words.score(said, near)
-        except LexicalError:
-            return await self._words.score(said)  # it answered a moment ago: what it proposed needs no reading
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """Cosines by chunk id, None where the vectors did not answer; the stems of those chunks."""
+
+    cosines: dict[str, float] | None
+    stems: IndexedStems
+
+
+def _found(fetch: int, near: _Near, said: WordHits | None) -> Found:
+    given = len(near.cosines or ())
+    if said is None:
+        return Found(fetch, near.cosines, None, given, 0)
+    return Found(fetch, near.cosines, scores_with(said, near.stems), given, len(said.scores) // WORDS_FETCH)
