@@ -18,9 +18,9 @@ T = TypeVar("T")
 Place = tuple[int | str, ...]
 
 
-def page_limit(request: web.Request, usual: int = DEFAULT_LIMIT, most: int = LARGEST_LIMIT) -> int:
-    """How many entries the caller wants: 1 to `most`, `usual` unless said. Raises a 422 problem."""
-    given = request.query.get("limit", str(min(usual, most)))
+def page_limit(request: web.Request, most: int = LARGEST_LIMIT) -> int:
+    """How many entries the caller wants: 1 to `most`, 50 unless said. Raises a 422 problem."""
+    given = request.query.get("limit", str(min(DEFAULT_LIMIT, most)))
     if not re.fullmatch(r"[0-9]{1,5}", given) or not 1 <= int(given) <= most:
         raise unusable("limit", f"must be a whole number from 1 to {most}", "The limit cannot be used.")
     return int(given)

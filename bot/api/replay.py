@@ -14,8 +14,6 @@ from bot.api.schemas import PassageOut, answered
 from services.replay import Replayed, ReplayReport
 from services.version_errors import NothingHeldError
 
-USUAL_QUESTIONS = 50
-
 
 class ReplayAnswerOut(BaseModel):
     """An answer of the built-in answerer; no language model is asked."""
@@ -76,7 +74,7 @@ async def replay(request: web.Request) -> web.Response:
     business = await business_of(request)
     document_id = id_of(request, "document")
     replays = request.app[API].replays
-    limit = page_limit(request, USUAL_QUESTIONS, replays.options.questions)
+    limit = page_limit(request, replays.options.questions)
     try:
         report = await replays.of(business.id, document_id, limit)
     except NothingHeldError as error:

@@ -19,6 +19,7 @@ from tests.fakes.fake_clock import FakeClock, settle
 from tests.fakes.fake_line import FakeLine
 from tests.fakes.ingestion_desk import Desks, Opener
 from tests.fakes.scripted_responder import ScriptedResponder
+from tests.fakes.web_site import WebSite, web_site
 
 
 @dataclass
@@ -114,3 +115,11 @@ async def opened(knowledge: Database, metrics: Metrics, clock: FakeClock, tmp_pa
     desks = Desks(knowledge, metrics, clock, tmp_path)
     yield desks.open
     await desks.close()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[WebSite]:
+    """A web site on this machine that is read anew at each look: it names no versions of its pages."""
+    async with web_site() as site:
+        site.etags = False
+        yield site

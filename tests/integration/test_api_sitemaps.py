@@ -6,14 +6,6 @@ import gzip
 import pytest
 
 from tests.fakes.web_desk import DAY, PAGE, add, check, list_of_sitemaps, sitemap, slow_pages, sources, web_desk
-from tests.fakes.web_site import web_site
-
-
-@pytest.fixture
-async def site():
-    async with web_site() as site:
-        site.etags = False
-        yield site
 
 
 @pytest.fixture

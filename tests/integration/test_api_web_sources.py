@@ -9,14 +9,6 @@ from database.web_sources import due_web_sources
 from services.web_sources import WebSources
 from tests.fakes.cut_off_documents import CutOffDocuments
 from tests.fakes.web_desk import DAY, PAGE, add, check, slow_pages, sources, web_desk
-from tests.fakes.web_site import web_site
-
-
-@pytest.fixture
-async def site():
-    async with web_site() as site:
-        site.etags = False
-        yield site
 
 
 @pytest.fixture

@@ -256,7 +256,7 @@ async def test_a_fetch_ends_with_the_server(opened: Opener, tmp_path):
     await asyncio.to_thread(place.asked.wait)
     running.cancel()
     await asyncio.wait({running})
-    await asyncio.to_thread(place.let_go.wait)
+    assert await asyncio.to_thread(place.let_go.wait, 30)
 
 
 class EndlessPlace(DirectoryPlace):
