@@ -17,6 +17,7 @@ from database.metrics import Metrics
 from database.records import Passage
 from tests.fakes.fake_clock import FakeClock
 from tests.fakes.knowledge_base import KnowledgeBase, WordHashEmbedder, knowledge_base
+from vectorstore.candidate_search import FEW_LIVE
 from vectorstore.chroma_manager import Collection, ManagerOptions
 from vectorstore.embedders import EmbeddingError
 from vectorstore.frames import Vectors
@@ -84,13 +85,24 @@ async def test_not_live_not_found(base: KnowledgeBase) -> None:
     assert await base.index.search(SHOP, "free returns", limit=5) == []
 
 
-async def test_digs_through_the_dead(base: KnowledgeBase) -> None:
-    """However many deleted chunks match better, the live one behind them is found."""
+@pytest.mark.parametrize("others", [0, FEW_LIVE], ids=["few live", "many live"])
+async def test_digs_through_the_dead(base: KnowledgeBase, others: int) -> None:
+    """However many deleted chunks match better, the live one behind them is found, whatever else is live."""
+    await base.learn(SHOP, [f"Saddle {n} is made of leather." for n in range(others)])
     dead = await base.learn(SHOP, [f"gift card gift card {n}" for n in range(180)])
     await base.learn(SHOP, ["A gift card, and much more that has nothing to do with the question that is asked."])
     await base.delete(dead[0].document_id)
-    found = await base.index.search(SHOP, "gift card", limit=1)
-    assert found[0].text.startswith("A gift card, and")
+    assert (await base.index.search(SHOP, "gift card", limit=1))[0].text.startswith("A gift card, and")
+
+
+@pytest.mark.parametrize("others", [0, FEW_LIVE], ids=["few live", "many live"])
+async def test_an_upload_under_way_hides_nothing(base: KnowledgeBase, others: int) -> None:
+    """What is indexed and not complete yet neither answers nor stands before what does."""
+    coming = await base.store(SHOP, [f"gift card gift card {n}" for n in range(400)], live=False)
+    await base.index.add(coming, await base.embedder.embed([chunk.text for chunk in coming]))
+    assert await base.index.search(SHOP, "gift card", limit=5) == []
+    await base.learn(SHOP, ["A gift card costs ten euros.", *(f"Saddle {n} is of leather." for n in range(others))])
+    assert texts(await base.index.search(SHOP, "gift card", limit=1)) == ["A gift card costs ten euros."]
 
 
 async def test_removed(base: KnowledgeBase) -> None:
