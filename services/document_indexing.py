@@ -98,7 +98,8 @@ class DocumentIndexing:
 
     def waiting(self, business_id: str) -> int:
         """How many chunks of the business wait to be embedded."""
-        return self._queue.chunks_of(business_id)
+        mine = (each for each in self._progress.values() if each.task.business_id == business_id)
+        return sum(each.total - each.after - 1 for each in mine)
 
     async def stop(self, document_id: str) -> None:
         """Work no longer on this document, if it is here."""

@@ -77,10 +77,5 @@ class IndexingQueue:
                 return taken
         return []
 
-    def chunks_of(self, business_id: str) -> int:
-        """How many chunks of the business wait."""
-        waiting = self._businesses.get(business_id)
-        return sum(each.total - each.after - 1 for each in waiting.values() if not each.over) if waiting else 0
-
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._businesses.values())

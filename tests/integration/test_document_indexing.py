@@ -59,6 +59,22 @@ async def test_a_huge_document_gives_way_after_each_slice(opened):
     assert place <= 4 * SLICE_CHUNKS
 
 
+async def test_nothing_is_read_far_ahead_of_the_index(opened):
+    """While much of a business waits its next document is not read; another business's is, and in the end all are."""
+    embedder = MemoryEmbedder()
+    desk = await opened(embedder)
+    embedder.gate.clear()
+    huge = await desk.upload("huge.md", b"".join(b"## %d\n\nPart %d of it.\n\n" % (n, n) for n in range(3_000)))
+    await embedder.called.wait()
+    following = await desk.upload("following.txt", b"Following.")
+    other = await desk.ingestion.accept("b2", "other.txt", pieces(b"Other."))
+    while await statuses(desk, [other]) != {DocumentStatus.EMBEDDING}:
+        await asyncio.sleep(0.005)
+    assert await statuses(desk, [following]) == {DocumentStatus.QUEUED}
+    embedder.gate.set()
+    assert all(document.is_processed for document in await desk.finished(huge, following, other))
+
+
 async def test_a_text_that_cannot_be_embedded_is_missing_and_healed_later(opened, clock):
     """The document is ready with a count of what is missing; once the embedder takes it, the count is nothing."""
     embedder = MemoryEmbedder()
