@@ -22,6 +22,8 @@ class IndexSettings(BaseSettings):
     # what is embedded and indexed again in the background takes at most this part of the time
     concierge_reindex_share: float = Field(default=0.5, ge=0.05, le=1.0, allow_inf_nan=False)
 
+    # vectors that are held in memory, where they are searched exactly; what is beyond is searched by Chroma's graph
+    concierge_vector_memory_mb: int = Field(default=256, ge=0, le=65_536)
     # how long a search waits for its embedding and the vector store before the words answer alone
     concierge_vector_seconds: float = Field(default=1.0, gt=0, le=60, allow_inf_nan=False)
 

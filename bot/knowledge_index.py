@@ -17,7 +17,8 @@ from database.engine import Database
 from database.index_state import index_state, serve_at_once
 from database.lexical import LexicalIndex
 from database.metrics import Metrics
-from vectorstore.chroma_manager import ChromaManager
+from vectorstore.chroma_manager import ChromaManager, ManagerOptions
+from vectorstore.chroma_process import ChildOptions
 from vectorstore.chroma_server import ServerOptions
 from vectorstore.embedder_switch import EmbedderSwitch, SwitchParts
 from vectorstore.index_healer import IndexHealer
@@ -61,7 +62,8 @@ async def open_index(
     """Open what is found by words and by vectors; `stack` closes it. `database` is knowledge.db."""
     serving, installation = await _serving(stack, settings, database, clock, dice, metrics)
     place, enter = _place(directory, settings, installation), stack.enter_async_context
-    vectors = await enter(ChromaManager.open(place, metrics, clock=clock, dice=dice))
+    store = ManagerOptions(child=ChildOptions(memory_mb=settings.concierge_vector_memory_mb))
+    vectors = await enter(ChromaManager.open(place, metrics, clock=clock, dice=dice, options=store))
     words = await enter(LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics))
     healer = await enter(IndexHealer.running(database, words, vectors, serving, clock=clock, dice=dice))
     share = settings.concierge_reindex_share

@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from database.chunks import ChunkWords, last_number, numbered_ids, words_after, words_of
 from database.engine import Database, DatabaseClosedError, DatabaseOptions
-from database.lexical_search import LEAST_RARE, IndexedStems, Proposed, count_words, propose, stems_of
+from database.lexical_search import LEAST_RARE, IndexedStems, Proposed, asked_stems, count_words, propose, stems_of
 from database.lexical_units import add_words, indexed_after, merge_words, remove_words, watermark, word_tables
 from database.metrics import Metrics
 from database.migrations import NewerDatabaseError
 from database.transaction import Unit
 from database.word_scores import AskedWords, asked_words, word_scores
-from database.words import query_words
+from database.word_stems import stems
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -32,10 +32,10 @@ _BROKEN = ("malformed", "not a database", "no such table", "corrupt", "disk i/o 
 
 @dataclass(frozen=True, slots=True)
 class WordHits:
-    """What a question proposes, live or not, with its scores, and how its words are weighed."""
+    """Scores by chunk id, as database.word_scores gives them, live or not. `proposed` were found by the words."""
 
-    asked: AskedWords
     scores: Mapping[str, float]
+    proposed: int
 
 
 class LexicalError(Exception):
@@ -81,30 +81,29 @@ class LexicalIndex:
 
     async def search(self, business_id: str, query: str, limit: int) -> list[tuple[str, float]]:
         """(chunk id, score as database.word_scores gives it), best first; live or not."""
-        scores = scores_with(await self.propose(business_id, query, limit), IndexedStems())
+        scores = (await self.hits(business_id, query, limit)).scores
         return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
-    async def propose(self, business_id: str, query: str, limit: int) -> WordHits:
-        """Candidates by the words of a question, at most `limit`, live or not."""
-        words = query_words(query)
+    async def hits(self, business_id: str, query: str, limit: int, also: Sequence[str] = ()) -> WordHits:
+        """At most `limit` candidates by the words of a question, and the chunks `also`, as far as they are indexed."""
+        words = asked_stems(query)
         known = self._known(business_id, words)
-        found = await self._read(propose(business_id, words, limit, self._word_budget, known))
-        asked = self._asked(business_id, query, known, found)
-        return WordHits(asked, _scored(asked, found.candidates))
-
-    async def stems(self, chunk_ids: Sequence[str]) -> IndexedStems:
-        """The stems of those of the chunks that are indexed."""
-        return await self._read(stems_of(chunk_ids)) if chunk_ids else IndexedStems()
+        found = await self._read(propose(business_id, words, limit, self._word_budget, known, also))
+        scores = _scored(self._asked(business_id, query, known, found), found.candidates)
+        if not any(scores.values()):
+            # Found by a prefix, as single Chinese characters are.
+            scores |= {key: _LEAST for key in scores if key not in also}
+        return WordHits(scores, found.proposed)
 
     async def weigh(self, business_id: str, query: str) -> AskedWords:
         """How much each word of the question tells, for `scores_of`."""
-        words = query_words(query)
+        words = asked_stems(query)
         known = self._known(business_id, words)
         return self._asked(business_id, query, known, await self._read(count_words(business_id, words, known)))
 
     async def scores_of(self, asked: AskedWords, chunk_ids: Sequence[str]) -> dict[str, float]:
         """The scores of these chunks; without those that are not indexed."""
-        return _scored(asked, await self.stems(chunk_ids))
+        return _scored(asked, await self._read(stems_of(chunk_ids)))
 
     def _known(self, business_id: str, words: Sequence[str]) -> dict[str, int]:
         """Document frequencies that were counted before and still hold."""
@@ -118,7 +117,7 @@ class LexicalIndex:
             # Rare words are counted anew each time, which is cheap: an old count would hide a new document.
             if count > LEAST_RARE:
                 self._remember((business_id, word), (found.chunks, count))
-        return asked_words(query, {**known, **found.counted}, found.chunks)
+        return asked_words(stems(query), {**known, **found.counted}, found.chunks)
 
     async def catch_up(self) -> int:
         """Index every chunk of knowledge.db behind the watermark, in slices; how many."""
@@ -251,15 +250,6 @@ class LexicalIndex:
         if len(self._frequencies) >= KNOWN_WORDS:
             self._frequencies.pop(next(iter(self._frequencies)))
         self._frequencies[key] = count
-
-
-def scores_with(hits: WordHits, others: IndexedStems) -> dict[str, float]:
-    """The scores of what the words propose and of `others`, by chunk id."""
-    scores = {**hits.scores, **_scored(hits.asked, others)}
-    if not any(scores.values()):
-        # Found by a prefix, as single Chinese characters are.
-        scores |= dict.fromkeys(hits.scores, _LEAST)
-    return scores
 
 
 def _scored(asked: AskedWords, chunks: IndexedStems) -> dict[str, float]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from database.chunks import ChunkWords
 from database.transaction import Transaction, Unit
-from database.word_stems import stem_numbers
-from database.words import cut
+from database.word_stems import number_of, stems
 
-TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
+# Stems come folded, with spaces between them: this only parts them there.
+TOKENIZER = "ascii"
 
 # A step of so many pages (4 KB) keeps the writer for some milliseconds.
 MERGE_PAGES = 64
@@ -34,14 +34,14 @@ def add_words(chunks: Sequence[ChunkWords]) -> Unit[None]:
         for business_id in sorted({chunk.business_id for chunk in chunks if chunk.wanted}):
             mine = [chunk for chunk in chunks if chunk.wanted and chunk.business_id == business_id]
             number = await _table(transaction, business_id)
-            fresh = await _fresh(transaction, mine)
+            fresh = [(chunk, stems(chunk.body)) for chunk in await _fresh(transaction, mine)]
             await transaction.bulk(
                 "INSERT INTO indexed_chunks (n, chunk_id, number, stems) VALUES {rows}",
-                [(chunk.n, chunk.id, number, packed_stems(chunk.body)) for chunk in fresh],
+                [(chunk.n, chunk.id, number, packed(body)) for chunk, body in fresh],
             )
             await transaction.bulk(
                 f"INSERT INTO words_{number} (rowid, body) VALUES {{rows}}",
-                [(chunk.n, cut(chunk.body)) for chunk in fresh],
+                [(chunk.n, " ".join(body)) for chunk, body in fresh],
             )
             await _count(transaction, number, len(fresh))
         await transaction.run(
@@ -69,12 +69,12 @@ async def _fresh(transaction: Transaction, chunks: Sequence[ChunkWords]) -> list
     return [chunk for chunk in chunks if chunk.n not in numbers and chunk.id not in ids]
 
 
-def packed_stems(text: str) -> bytes:
-    """The stems of a text in their order, 4 bytes each, little endian."""
-    stems = array("I", stem_numbers(text))
+def packed(stems: Sequence[str]) -> bytes:
+    """The numbers of stems in their order, 4 bytes each, little endian."""
+    numbers = array("I", map(number_of, stems))
     if sys.byteorder == "big":
-        stems.byteswap()
-    return stems.tobytes()
+        numbers.byteswap()
+    return numbers.tobytes()
 
 
 def remove_words(chunk_ids: Sequence[str]) -> Unit[int]:

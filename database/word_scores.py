@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from database.word_stems import stem_numbers
+from database.word_stems import number_of
 
 Numbers = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
@@ -33,15 +33,15 @@ class AskedWords:
     total: float
 
 
-def asked_words(question: str, frequencies: Mapping[str, int], chunks: int) -> AskedWords:
-    """`frequencies` says in how many of the `chunks` each word of database.words.query_words is."""
-    having = {stem: count for word, count in frequencies.items() for stem in stem_numbers(word)}
-    order = stem_numbers(question)
-    stems = np.unique(np.array(order, np.uint32))
-    counts = np.array([having.get(int(stem), 0) for stem in stems], np.float64)
+def asked_words(question: Sequence[str], frequencies: Mapping[str, int], chunks: int) -> AskedWords:
+    """`question` are its stems in their order; `frequencies` says in how many of the `chunks` each of them is."""
+    having = {number_of(stem): count for stem, count in frequencies.items()}
+    order = np.array([number_of(stem) for stem in question], np.uint32)
+    stems = np.unique(order)
+    counts = np.array([having.get(number, 0) for number in stems.tolist()], np.float64)
     weights = np.log1p(np.maximum(chunks - counts + 0.5, 0.5) / (counts + 0.5))
     follows = np.zeros((len(stems), len(stems)), np.bool_)
-    places = np.searchsorted(stems, np.array(order, np.uint32))
+    places = np.searchsorted(stems, order)
     follows[places[:-1], places[1:]] = True
     return AskedWords(stems, weights, follows, max(float(weights.sum()), 1e-9))
 

@@ -1,7 +1,7 @@
 """The process that owns the Chroma directory: answers one request after another until its parent is gone.
 
-Started as `python -m vectorstore.chroma_child DIRECTORY SOCKET PARENT_PID`. It ignores SIGTERM and SIGINT: its
-parent decides, by closing the socket. A lock beside the directory keeps a successor's child out until we are gone.
+Started as `python -m vectorstore.chroma_child DIRECTORY SOCKET PARENT_PID MEMORY_MB`. It ignores SIGTERM and SIGINT:
+its parent decides, by closing the socket. A lock beside the directory keeps a successor's child out until we are gone.
 """
 
 import fcntl
@@ -59,12 +59,18 @@ class ChromaChild:
         self._answer(self._attempt(self._store.open))
         while True:
             self.idle.set()
+            self._load_until_asked()
             frame = read_blocking(stream)
             self.idle.clear()
             if frame is None:
                 return
             head, body = frame
             self._answer(self._attempt(partial(self._actions[head["action"]], head, body)))
+
+    def _load_until_asked(self) -> None:
+        """Our parent asks one thing at a time: what it has not sent yet is not in the stream's buffer either."""
+        while not select.select([self._connection], [], [], 0)[0] and self._store.load_some():
+            pass
 
     @staticmethod
     def _attempt(action: Callable[[], Any]) -> Header:
@@ -96,12 +102,12 @@ def hold_directory(directory: Path) -> int:
     return handle
 
 
-def main(directory: Path, descriptor: int, parent: int) -> None:
+def main(directory: Path, descriptor: int, parent: int, memory_mb: int) -> None:
     """Run until the parent is gone."""
     for ignored in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ignored, signal.SIG_IGN)
     connection = socket.socket(fileno=descriptor)
-    child = ChromaChild(ChromaStore(directory), connection)
+    child = ChromaChild(ChromaStore(directory, memory_mb=memory_mb), connection)
     threading.Thread(target=watch_parent, args=(connection, parent, child.idle), daemon=True).start()
     hold_directory(directory)
     remove_leftovers(directory)
@@ -110,6 +116,6 @@ def main(directory: Path, descriptor: int, parent: int) -> None:
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+        main(Path(sys.argv[1]), *map(int, sys.argv[2:5]))
     except ConnectionError:
         sys.exit(0)

@@ -29,12 +29,16 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 
 @dataclass(frozen=True, slots=True)
 class ChildOptions:
-    """How the child is started and restarted. Seconds; `command` is for tests that want another child."""
+    """How the child is started and restarted. Seconds; `command` is for tests that want another child.
+
+    `memory_mb` is how much of the vectors it holds in memory, where they are searched exactly.
+    """
 
     start_seconds: float = 60.0
     first_pause_seconds: float = 0.05
     longest_pause_seconds: float = 30.0
     stop_seconds: float = 5.0
+    memory_mb: int = 256
     command: Sequence[str] = (sys.executable, "-m", "vectorstore.chroma_child")
 
 
@@ -219,7 +223,8 @@ class ChromaProcess:
     async def _start(self) -> _Running:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [*self._options.command, str(self._directory), str(theirs.fileno()), str(os.getpid())]
+            numbers = (theirs.fileno(), os.getpid(), self._options.memory_mb)
+            command = [*self._options.command, str(self._directory), *map(str, numbers)]
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,

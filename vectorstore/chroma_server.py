@@ -19,7 +19,7 @@ import aiohttp
 import numpy as np
 
 from database.clock import Clock
-from vectorstore.chroma_store import COLLECTION_SETTINGS, PAGE, REOPEN_HELPS, StoreFaultError
+from vectorstore.chroma_store import GRAPH_SETTINGS, PAGE, REOPEN_HELPS, StoreFaultError
 from vectorstore.frames import unpack_vectors
 from vectorstore.retry_after import retry_after_seconds
 
@@ -241,7 +241,7 @@ class ChromaServer:
         content = {
             "name": self._full(header["collection"]),
             "metadata": about,
-            "configuration": COLLECTION_SETTINGS,
+            "configuration": GRAPH_SETTINGS,
             "get_or_create": True,
         }
         self._known[header["collection"]] = (await self._request("POST", self._path, content))["id"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from vectorstore.frames import Vectors
+from vectorstore.resident_vectors import ResidentVectors
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 PAGE = 2_000
+MEGABYTE = 1024 * 1024
 # With Chroma's own 16 neighbours and 100 candidates, one in six of the nearest among 50,000 was not found; with these
-# one in twenty, for 1.4 ms a query more and nothing while adding. Fewer candidates while adding (64) are a third
-# cheaper and lose passages that come late (docs/benchmarks.md, `vector_settings`).
-COLLECTION_SETTINGS: dict[str, Any] = {"hnsw": {"space": "cosine", "max_neighbors": 32, "ef_search": 400}}
+# one in twenty, for 1.4 ms a query more and nothing while adding (docs/benchmarks.md, `vector_settings`).
+GRAPH_SETTINGS: dict[str, Any] = {"hnsw": {"space": "cosine", "max_neighbors": 32, "ef_search": 400}}
+# Where memory answers and the graph only stands in: fewer candidates while adding take 40 % of its time away.
+SPARE_GRAPH_SETTINGS: dict[str, Any] = {"hnsw": {**GRAPH_SETTINGS["hnsw"], "ef_construction": 40}}
 
 
 class StoreFaultError(Exception):
@@ -58,12 +61,14 @@ def fault_of(error: Exception) -> StoreFaultError:
 class ChromaStore:
     """Blocking calls on one directory; vectors and ids only, cosine space.
 
+    Up to `memory_mb` of the collections that are asked are held in memory, too, and answer from there.
     Each method raises StoreFaultError or an error of Chroma that `fault_of` understands.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any] = COLLECTION_SETTINGS) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None, *, memory_mb: int = 0) -> None:
         self._directory = directory
-        self._settings = settings
+        self._resident = ResidentVectors(memory_mb * MEGABYTE, self._page, self.count)
+        self._settings = settings or (SPARE_GRAPH_SETTINGS if memory_mb else GRAPH_SETTINGS)
         self._file = directory / "chroma.sqlite3"
         self._client: ClientAPI | None = None
         self._collections: dict[str, Collection] = {}
@@ -89,6 +94,7 @@ class ChromaStore:
 
         client, self._client = self._client, None
         self._collections.clear()
+        self._resident.clear()
         if client is not None:
             with contextlib.suppress(Exception):  # what is broken may also fail to close
                 client.close()  # type: ignore[attr-defined]  # Client has it, the ABC has not
@@ -100,10 +106,15 @@ class ChromaStore:
         self._check()
         collection = self._collections.get(name) or self._make(name, embedder, vectors.shape[1])
         collection.upsert(ids=list(ids), embeddings=vectors)
+        self._resident.put(name, ids, vectors)
 
     def query(self, name: str, vector: Vectors, limit: int) -> list[tuple[str, float]]:
         """(id, cosine similarity), best first."""
         collection = self._get(name)
+        held = self._resident.of(name)
+        if held is not None and held.dimension == vector.size:
+            return held.query(vector, limit)
+        self._resident.want(name, vector.size)
         found = collection.query(query_embeddings=vector, n_results=limit, include=["distances"])
         distances = found["distances"] or [[]]
         return [(key, 1.0 - float(distance)) for key, distance in zip(found["ids"][0], distances[0], strict=True)]
@@ -111,6 +122,7 @@ class ChromaStore:
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """Remove vectors; ids that are not there are no error."""
         self._get(name).delete(ids=list(ids))
+        self._resident.remove(name, ids)
 
     def ids(self, name: str, offset: int) -> list[str]:
         """A page of at most PAGE ids."""
@@ -124,6 +136,7 @@ class ChromaStore:
         """Remove a collection."""
         self._check()
         self._collections.pop(name, None)
+        self._resident.forget(name)
         self._opened().delete_collection(name)
 
     def collections(self) -> list[str]:
@@ -146,7 +159,13 @@ class ChromaStore:
         if name in self.collections():
             self.drop(name)
         self._collections.clear()
+        self._resident.forget(by)
+        self._resident.forget(name)
         replacement.modify(name=name)
+
+    def load_some(self) -> bool:
+        """Read some of what was asked for into memory; whether there is more to read."""
+        return self._resident.load_some()
 
     def describe(self, name: str) -> dict[str, Any]:
         """What a collection says of itself: embedder, dimension."""
@@ -172,7 +191,13 @@ class ChromaStore:
             embedding_function=None,
         )
         self._collections[name] = made
+        if not made.count():
+            self._resident.begin(name, dimension)
         return made
+
+    def _page(self, name: str, limit: int, offset: int) -> tuple[Sequence[str], Vectors]:
+        found = self._get(name).get(limit=limit, offset=offset, include=["embeddings"])
+        return found["ids"], np.asarray(found["embeddings"], np.float32)
 
     def _check(self) -> None:
         # A deleted directory lives on under an open client until something writes: look at the name, not the handle.

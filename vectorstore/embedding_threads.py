@@ -17,12 +17,15 @@ QUERY_TEXTS = 4
 # From so many texts on a process of its own is worth its start.
 PROCESS_TEXTS = 64
 PROCESS_SLICE = 64
+# A short question is embedded where it is asked, by a model that is this quick: to wait for a thread takes longer.
+SHORT_CHARACTERS = 400
 
 
 class EmbeddingThreads(Generic[M]):
     """Loads a model once, at the first use; embeds in slices, so that no call holds the interpreter lock for long.
 
     Many texts go to a process, which has the model once more: `arguments` are those of vectorstore.embedding_child.
+    A model is `quick` when a question takes it less than a millisecond.
     """
 
     def __init__(
@@ -33,11 +36,13 @@ class EmbeddingThreads(Generic[M]):
         *,
         dimension: int,
         slice_texts: int,
+        quick: bool = False,
     ) -> None:
         self._load = load
         self._embed = embed
         self._dimension = dimension
         self._slice_texts = slice_texts
+        self._quick = quick
         self._queries = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
         self._bulk = ThreadPoolExecutor(1, thread_name_prefix="embed-bulk")
         self._process = EmbeddingProcess(arguments, dimension)
@@ -46,6 +51,8 @@ class EmbeddingThreads(Generic[M]):
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """float32 of shape (len(texts), dimension). Raises EmbeddingError, and what `load` and `embed` raise."""
+        if self._quick and self._model is not None and len(texts) == 1 and len(texts[0]) <= SHORT_CHARACTERS:
+            return self._embed(self._model, list(texts))
         executor = self._queries if len(texts) <= QUERY_TEXTS else self._bulk
         alone = len(texts) >= PROCESS_TEXTS
         work, at_once = (self._process.embed, PROCESS_SLICE) if alone else (self._slice, self._slice_texts)

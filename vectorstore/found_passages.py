@@ -1,8 +1,9 @@
 """Turns candidates into passages: what is live now, exactly compared, without near-copies of each other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,14 @@ _JOINED = 3
 _SPARE = 12
 
 
+class Ranked(NamedTuple):
+    """A chunk, its score, and how near it is to the question; None where that is not known."""
+
+    chunk: LiveChunk
+    score: float
+    cosine: float | None
+
+
 class FoundPassages:
     """knowledge.db decides what is live, at the moment of reading."""
 
@@ -41,63 +50,65 @@ class FoundPassages:
             found = await self._candidates.more(question, 2 * found.fetch)
             distinct = await self._read(question, found, everything_is_live=True)
         best = await self._reranked(question, distinct or [])
-        passages = [passage_of(chunk, score, question.vector) for chunk, score in best[: question.limit]]
-        return [replace(first, text=joined_text(best[0][0])) for first in passages[:1]] + passages[1:]
+        passages = [passage_of(*each) for each in best[: question.limit]]
+        return [replace(first, text=joined_text(best[0].chunk)) for first in passages[:1]] + passages[1:]
 
-    async def _read(
-        self, question: Question, found: Found, *, everything_is_live: bool
-    ) -> list[tuple[LiveChunk, float]] | None:
+    async def _read(self, question: Question, found: Found, *, everything_is_live: bool) -> list[Ranked] | None:
         """The best that differ; None as soon as one is not live, unless that was looked at a moment ago."""
         ranking = [key for key, _ in found.ranking(question.weight)]
         read: dict[str, LiveChunk] = {}
-        distinct: list[tuple[LiveChunk, float]] = []
+        distinct: list[Ranked] = []
+        cosines = dict(found.vectors or {})
         wanted = question.limit + (_SPARE if self._reranker else 0)
         while len(distinct) < question.limit and len(read) < len(ranking):
             # twice as many each time: of many copies none is compared again and again
             ids = ranking[len(read) : 2 * len(read) + question.limit + _SPARE]
-            chunks = await self._live(question, ids, 0 if read else _JOINED)
+            chunks = await self._live(question, ids, 0 if read else _JOINED, cosines)
             if len(chunks) < len(ids) and not everything_is_live:
                 return None
             read |= {chunk.id: chunk for chunk in chunks}
             gone = set(ids) - read.keys()
             ranking = [key for key in ranking if key not in gone]
-            found = _compared(found, chunks, question.vector)
-            distinct = list(islice(_distinct(read, found.ranking(question.weight)), wanted))
+            cosines |= _cosines(chunks, question.vector)
+            if found.vectors is not None:
+                found = replace(found, vectors=cosines)
+            distinct = list(islice(_distinct(read, found.ranking(question.weight), cosines), wanted))
         return distinct
 
-    async def _reranked(
-        self, question: Question, chunks: list[tuple[LiveChunk, float]]
-    ) -> list[tuple[LiveChunk, float]]:
+    async def _reranked(self, question: Question, chunks: list[Ranked]) -> list[Ranked]:
         """In the reranker's order, where it has one. The scores stay: they tell how far words and meaning agreed."""
         if self._reranker is None:
             return chunks
-        texts = [embedded_text(chunk.heading, chunk.text) for chunk, _ in chunks]
+        texts = [embedded_text(each.chunk.heading, each.chunk.text) for each in chunks]
         places = await self._reranker.order(question.text, texts)
         if places is None:
             return chunks
-        return [(chunks[place][0], score) for place, (_, score) in zip(places, chunks, strict=True)]
+        return [chunks[place]._replace(score=each.score) for place, each in zip(places, chunks, strict=True)]
 
-    async def _live(self, question: Question, ids: list[str], joined: int) -> list[LiveChunk]:
+    async def _live(self, question: Question, ids: list[str], joined: int, compared: Container[str]) -> list[LiveChunk]:
         embedder = question.vector.embedder if question.vector else ""
         return await self._knowledge.read(
-            live_chunks(question.business_id, ids, embedder, question.scope, joined=joined)
+            live_chunks(question.business_id, ids, embedder, question.scope, joined=joined, compared=compared)
         )
 
 
-def _compared(found: Found, chunks: Iterable[LiveChunk], asked: QueryVector | None) -> Found:
-    """With the exact similarity of those that only the words found."""
-    if found.vectors is None or asked is None:
-        return found
-    exact = ((chunk.id, _cosine(chunk.vector, asked.vector)) for chunk in chunks)
-    return replace(found, vectors={**found.vectors, **{key: cosine for key, cosine in exact if cosine is not None}})
+def _cosines(chunks: Iterable[LiveChunk], asked: QueryVector | None) -> dict[str, float]:
+    """The exact similarity of those that only the words found."""
+    if asked is None:
+        return {}
+    exact = ((chunk.id, cosine_of(chunk.vector, asked.vector)) for chunk in chunks)
+    return {key: cosine for key, cosine in exact if cosine is not None}
 
 
-def _distinct(read: dict[str, LiveChunk], ranking: list[tuple[str, float]]) -> Iterator[tuple[LiveChunk, float]]:
+def _distinct(
+    read: dict[str, LiveChunk], ranking: list[tuple[str, float]], cosines: dict[str, float]
+) -> Iterator[Ranked]:
     scores = {key: score for key, score in ranking if key in read}
-    return ((chunk, scores[chunk.id]) for chunk in without_copies(read[key] for key in scores))
+    copies = without_copies(read[key] for key in scores)
+    return (Ranked(chunk, scores[chunk.id], cosines.get(chunk.id)) for chunk in copies)
 
 
-def passage_of(chunk: LiveChunk, score: float, asked: QueryVector | None) -> Passage:
+def passage_of(chunk: LiveChunk, score: float, cosine: float | None) -> Passage:
     """A chunk as it is shown."""
     return Passage(
         chunk_id=chunk.id,
@@ -107,7 +118,7 @@ def passage_of(chunk: LiveChunk, score: float, asked: QueryVector | None) -> Pas
         score=min(1.0, score),
         page=chunk.page,
         heading=chunk.heading,
-        cosine=_cosine(chunk.vector, asked.vector) if asked else None,
+        cosine=cosine,
         title=_title(chunk),
     )
 
@@ -118,7 +129,8 @@ def _title(chunk: LiveChunk) -> str | None:
     return own if own == first else None
 
 
-def _cosine(stored: bytes | None, query: Vectors) -> float | None:
+def cosine_of(stored: bytes | None, query: Vectors) -> float | None:
+    """Of an embedding as it is stored; None where there is none, or one of another embedder."""
     if stored is None:
         return None
     vector = np.frombuffer(stored, dtype="<f4")

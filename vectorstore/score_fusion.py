@@ -2,6 +2,11 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
 # The share of the vectors in a passage's score. WordLlama's was found on half of the questions of all retrieval sets
 # with 50,000 foreign chunks beside (docs/benchmarks.md): .33 to .45 make no difference. Embedders that read sentences
 # deserve more than one that adds up words; how much more is not measured here.
@@ -9,7 +14,7 @@ VECTOR_WEIGHTS = {"wordllama": 0.4, "minilm": 0.5, "openai": 0.5}
 USUAL_VECTOR_WEIGHT = 0.4
 # Embedders that read other scripts worse than Latin: what is left of their weight there. WordLlama cuts Hindi, Thai or
 # Chinese into pieces of less than a letter. Found on the same half; .25 to .75 differ by .002 in the mean.
-_OTHER_SCRIPTS = {"wordllama": 0.5}
+_OTHER_SCRIPTS = {"wordllama": 0.25}
 # Between a passage that answers and one that does not, a cosine differs by less than half of what the words' scores do.
 _COSINE_SPREAD = 2.5
 
@@ -25,12 +30,8 @@ def vector_weight(embedder: str, question: str) -> float:
 
 def normalised(scores: Mapping[str, float]) -> dict[str, float]:
     """Between the leg's worst candidate, 0, and its best, 1. Candidates that are all equal are all its best."""
-    if not scores:
-        return {}
-    low, high = min(scores.values()), max(scores.values())
-    if high <= low:
-        return dict.fromkeys(scores, 1.0)
-    return {key: (score - low) / (high - low) for key, score in scores.items()}
+    values: list[float] = _stretched(np.array(list(scores.values()))).tolist() if scores else []
+    return dict(zip(scores, values, strict=True))
 
 
 def fused(
@@ -46,15 +47,20 @@ def fused(
         only = normalised(cosines or words or {})
         share = 1.0 if cosines is None or words is None else weight if cosines else 1.0 - weight
         return sorted(((key, share * score) for key, score in only.items()), key=_best_first)
-    least = min(cosines.values())
-    total = {
-        key: weight * _COSINE_SPREAD * cosines.get(key, least) + (1.0 - weight) * words.get(key, 0.0)
-        for key in {**cosines, **words}
-    }
-    near, most = normalised(cosines), max(*words.values(), 1e-9)
-    said = {key: score / most for key, score in words.items()}
-    agreed = max(weight * near.get(key, 0.0) + (1.0 - weight) * said.get(key, 0.0) for key in total)
-    return sorted(((key, agreed * score) for key, score in normalised(total).items()), key=_best_first)
+    keys, least = list({**cosines, **words}), min(cosines.values())
+    near = np.array([cosines.get(key, least) for key in keys])
+    said = np.array([words.get(key, 0.0) for key in keys])
+    has_cosine = np.array([key in cosines for key in keys])
+    agreement = weight * _stretched(near) * has_cosine + (1.0 - weight) * said / max(float(said.max()), 1e-9)
+    total = _stretched(weight * _COSINE_SPREAD * near + (1.0 - weight) * said)
+    scores: list[float] = (float(agreement.max()) * total).tolist()
+    return sorted(zip(keys, scores, strict=True), key=_best_first)
+
+
+def _stretched(values: Floats) -> Floats:
+    """Between the least, 0, and the most, 1; where all are equal they are 1."""
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / (high - low) if high > low else np.ones_like(values)
 
 
 def _best_first(scored: tuple[str, float]) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""The two legs of a search, asked at once; the one that does not answer is left out, and the healer told."""
+"""The two legs of a search, one after the other; the one that does not answer is left out, and the healer told."""
 
 import asyncio
 import logging
@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from database.lexical import LexicalError, LexicalIndex, WordHits, scores_with
-from database.lexical_search import IndexedStems
+from database.lexical import LexicalError, LexicalIndex, WordHits
 from database.metrics import Metrics
 from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreError, VectorStoreUnavailableError
 from vectorstore.embedders import Embedder, EmbeddingError
@@ -128,29 +127,18 @@ class SearchLegs:
         return None
 
     async def first(self, business_id: str, query: str, fetch: int) -> tuple[QueryVector | None, Found]:
-        """The question's embedding, and what `ask` would give with it: the words do not wait for the embedding."""
-
-        async def near() -> tuple[QueryVector | None, _Near]:
-            vector = await self.vector_of(query)
-            return vector, await self._near(business_id, vector, fetch)
-
-        (vector, found), said = await asyncio.gather(near(), self._by_words(business_id, query, fetch))
-        return vector, _found(fetch, found, said)
+        """The question's embedding, and what `ask` gives with it."""
+        vector = await self.vector_of(query)
+        return vector, await self.ask(business_id, query, vector, fetch)
 
     async def ask(self, business_id: str, query: str, vector: QueryVector | None, fetch: int) -> Found:
         """The best `fetch` candidates of each leg, with the words' score of all of them."""
-        near, said = await asyncio.gather(
-            self._near(business_id, vector, fetch), self._by_words(business_id, query, fetch)
-        )
-        return _found(fetch, near, said)
-
-    async def _near(self, business_id: str, vector: QueryVector | None, fetch: int) -> "_Near":
-        """What the vectors find, with its stems: the words are still at work then."""
         cosines = await self._by_vector(business_id, vector, fetch)
-        try:
-            return _Near(cosines, await self._words.stems(list(cosines or ())))
-        except LexicalError:
-            return _Near(cosines, IndexedStems())
+        said = await self._by_words(business_id, query, fetch, list(cosines or ()))
+        given = len(cosines or ())
+        if said is None:
+            return Found(fetch, cosines, None, given, 0)
+        return Found(fetch, cosines, said.scores, given, said.proposed // WORDS_FETCH)
 
     async def _by_vector(self, business_id: str, asked: QueryVector | None, fetch: int) -> dict[str, float] | None:
         if asked is None or not self._healer.trusts_vectors:
@@ -183,28 +171,13 @@ class SearchLegs:
             self._silences = 0
             self._healer.doubt()
 
-    async def _by_words(self, business_id: str, query: str, fetch: int) -> WordHits | None:
+    async def _by_words(self, business_id: str, query: str, fetch: int, also: list[str]) -> WordHits | None:
         began = time.perf_counter()
         try:
-            found = await self._words.propose(business_id, query, WORDS_FETCH * fetch)
+            found = await self._words.hits(business_id, query, WORDS_FETCH * fetch, also)
         except LexicalError as error:
             logger.info("searching without words: %s", error)
             self._healer.look()
             return None
         self._word_time.observe(time.perf_counter() - began)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Near:
-    """Cosines by chunk id, None where the vectors did not answer; the stems of those chunks."""
-
-    cosines: dict[str, float] | None
-    stems: IndexedStems
-
-
-def _found(fetch: int, near: _Near, said: WordHits | None) -> Found:
-    given = len(near.cosines or ())
-    if said is None:
-        return Found(fetch, near.cosines, None, given, 0)
-    return Found(fetch, near.cosines, scores_with(said, near.stems), given, len(said.scores) // WORDS_FETCH)

@@ -28,7 +28,7 @@ class WordLlamaEmbedder:
 
     def __init__(self) -> None:
         self._threads = EmbeddingThreads(
-            _load, _embed, lambda: ["wordllama"], dimension=DIMENSION, slice_texts=SLICE_TEXTS
+            _load, _embed, lambda: ["wordllama"], dimension=DIMENSION, slice_texts=SLICE_TEXTS, quick=True
         )
 
     async def embed(self, texts: Sequence[str]) -> Vectors:

@@ -1,5 +1,7 @@
 """How long a search takes as the index grows, beside a bare query of Chroma, as it comes, with the same vectors.
 
+Both take turns, question after question: what else the machine does, and what it holds in its caches, is the same.
+
 `CONCIERGE_BENCH_CHUNKS=200000 python -m tests.bench search_speed` adds a last, larger size.
 """
 
@@ -8,7 +10,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 from tests.bench.figures import Figure
@@ -24,6 +26,7 @@ from vectorstore.wordllama_embedder import WordLlamaEmbedder
 SIZES = (1_000, 10_000, 50_000)
 PROMISED = 50_000
 QUESTIONS = 400
+WARM = 50
 NEIGHBOURS = 5
 PART = 5_000
 BARE = "bench.bare"
@@ -44,9 +47,7 @@ async def run() -> list[Figure]:
         for size in sizes:
             async with knowledge_base(Path(directory), embedder=embedder) as base:
                 await _grow(base, bare_store, sets, done, size)
-                mine = await _seconds(questions, lambda text: base.index.search(BUSINESS, text, limit=NEIGHBOURS))
-                vectors = [(await embedder.embed([text]))[0] for text in questions[:QUESTIONS]]
-            bare = await asyncio.to_thread(_bare_seconds, bare_store, vectors)
+                mine, bare = await _seconds(base, bare_store, questions)
             figures += _figures(size, mine, bare)
             done = size
         bare_store.close()
@@ -64,26 +65,32 @@ async def _grow(base: KnowledgeBase, bare: ChromaStore, sets: Sequence[QuestionS
         await asyncio.to_thread(bare.add, BARE, base.embedder.name, [chunk.id for chunk in chunks], vectors)
 
 
-async def _seconds(questions: Sequence[str], ask: Callable[[str], Awaitable[object]]) -> list[float]:
-    """Sorted; each question is asked once, after others have warmed things up."""
-    for text in questions[QUESTIONS : QUESTIONS + 50]:
-        await ask(text)
-    taken: list[float] = []
-    for text in questions[:QUESTIONS]:
-        began = time.perf_counter()
-        await ask(text)
-        taken.append(time.perf_counter() - began)
-    return sorted(taken)
+async def _seconds(
+    base: KnowledgeBase, store: ChromaStore, questions: Sequence[str]
+) -> tuple[list[float], list[float]]:
+    """Of ours and of Chroma's, sorted; each question is asked once, after others have warmed things up.
+
+    Chroma is asked in this process, with the question's embedding: no pipe, no texts, no words.
+    """
+    asked = [*questions[QUESTIONS : QUESTIONS + WARM], *questions[:QUESTIONS]]
+    mine, bare = list[float](), list[float]()
+    for text in asked:
+        vector = (await base.embedder.embed([text]))[0].reshape(1, -1)
+        mine.append(await _taken(base.index.search(BUSINESS, text, limit=NEIGHBOURS)))
+        bare.append(await asyncio.to_thread(_bare, store, vector))
+    return sorted(mine[WARM:]), sorted(bare[WARM:])
 
 
-def _bare_seconds(store: ChromaStore, vectors: Sequence[Vectors]) -> list[float]:
-    """The same vectors, already embedded, asked of Chroma in this process: no pipe, no texts, no words."""
-    taken: list[float] = []
-    for vector in [*vectors[:50], *vectors]:
-        began = time.perf_counter()
-        store.query(BARE, vector.reshape(1, -1), NEIGHBOURS)
-        taken.append(time.perf_counter() - began)
-    return sorted(taken[50:])
+async def _taken(asking: Awaitable[object]) -> float:
+    began = time.perf_counter()
+    await asking
+    return time.perf_counter() - began
+
+
+def _bare(store: ChromaStore, vector: Vectors) -> float:
+    began = time.perf_counter()
+    store.query(BARE, vector, NEIGHBOURS)
+    return time.perf_counter() - began
 
 
 def _figures(size: int, mine: Sequence[float], bare: Sequence[float]) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""What both forms of the vector store keep: a child process and a server, each a real Chroma.
+"""What all forms of the vector store keep: a child process, from memory or by its graph, and a server; real Chroma.
 
 One store serves all tests: each has its collections.
 """
@@ -16,14 +16,15 @@ import pytest_asyncio
 from database.metrics import Metrics
 from database.records import new_id
 from tests.fakes.chroma_run import chroma_run
-from vectorstore.chroma_manager import ChromaManager, Collection, VectorStoreRequestError
+from vectorstore.chroma_manager import ChromaManager, Collection, ManagerOptions, VectorStoreRequestError
+from vectorstore.chroma_process import ChildOptions
 from vectorstore.chroma_server import ServerOptions
 from vectorstore.frames import Vectors
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["child process", "server"])
+@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["child process", "its graph", "server"])
 async def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ChromaManager]:
@@ -33,7 +34,8 @@ async def store(
         if request.param == "server":
             server = await stack.enter_async_context(chroma_run(directory))
             place = ServerOptions(server.url, "concierge-test")
-        manager = await stack.enter_async_context(ChromaManager.open(place, Metrics()))
+        options = ManagerOptions(child=ChildOptions(memory_mb=0 if request.param == "its graph" else 16))
+        manager = await stack.enter_async_context(ChromaManager.open(place, Metrics(), options=options))
         await manager.wait_ready()
         yield manager
 

@@ -35,9 +35,8 @@ from services.whatsapp.signature import signature_matches
 from tests.bench.__main__ import new_loop
 from vectorstore.chroma_manager import Collection
 from vectorstore.chroma_store import ChromaStore
-from vectorstore.found_passages import passage_of
+from vectorstore.found_passages import cosine_of, passage_of
 from vectorstore.score_fusion import VECTOR_WEIGHTS, fused
-from vectorstore.search_legs import QueryVector
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 WINDOW_SECONDS = 3.0
@@ -69,8 +68,11 @@ class PlainKnowledge:
         ranking = ranked(by_vector, by_words, limit)
         read = await self._database.read(live_chunks(business_id, [key for key, _ in ranking], self._embedder.name))
         chunks = {chunk.id: chunk for chunk in read}
-        asked = QueryVector(self._embedder.name, vector, 1.0)
-        return [passage_of(chunks[key], score, asked) for key, score in ranking if key in chunks]
+        return [
+            passage_of(chunks[key], score, cosine_of(chunks[key].vector, vector))
+            for key, score in ranking
+            if key in chunks
+        ]
 
     async def add(self, texts: list[str], number: int) -> None:
         """What an upload costs at least: embed, and one `add` for the whole document."""

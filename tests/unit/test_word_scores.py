@@ -1,15 +1,16 @@
 """Scores of texts by the words of a question."""
 
-from database.lexical_units import packed_stems
+from database.lexical_units import packed
 from database.word_scores import asked_words, word_scores
+from database.word_stems import stem, stems
 
 CHUNKS = 1_000
 
 
 def scores(question: str, texts: list[str], frequencies: dict[str, int]) -> list[float]:
-    stems = [packed_stems(text) for text in texts]
-    asked = asked_words(question, frequencies, CHUNKS)
-    found: list[float] = word_scores(asked, [len(each) // 4 for each in stems], b"".join(stems)).tolist()
+    bodies = [packed(stems(text)) for text in texts]
+    asked = asked_words(stems(question), {stem(word): count for word, count in frequencies.items()}, CHUNKS)
+    found: list[float] = word_scores(asked, [len(each) // 4 for each in bodies], b"".join(bodies)).tolist()
     return found
 
 
