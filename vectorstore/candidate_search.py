@@ -10,6 +10,7 @@ from database.engine import Database
 from database.lexical import LexicalError, LexicalIndex
 from database.live_chunks import ScopedChunk, SearchScope, chunks_in_scope, live_among, scoped_after
 from database.word_scores import AskedWords
+from vectorstore.score_fusion import VectorWeight
 from vectorstore.search_legs import Found, QueryVector, SearchLegs
 
 logger = logging.getLogger(__name__)
@@ -25,14 +26,14 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and where; `vector` is None where the vector leg is not. `weight` is the vectors' share."""
+    """What is asked, and where; `vector` is None where the vector leg is not."""
 
     business_id: str
     text: str
     limit: int
     scope: SearchScope
     vector: QueryVector | None
-    weight: float
+    weight: VectorWeight
 
 
 class CandidateSearch:

@@ -25,7 +25,7 @@ from vectorstore.found_passages import FoundPassages
 from vectorstore.frames import Vectors
 from vectorstore.index_healer import IndexHealer
 from vectorstore.reranker import Breaker, Reranker
-from vectorstore.score_fusion import vector_weight
+from vectorstore.score_fusion import VectorWeight, vector_weight
 from vectorstore.search_legs import Found, QueryVector, SearchLegs
 
 __all__ = ["IndexState", "KnowledgeIndex", "SearchOptions", "SearchScope"]
@@ -122,9 +122,8 @@ class KnowledgeIndex:
         (vector, found), settings = await asyncio.gather(
             self._first(business_id, query, limit, scope), self._knowledge.read(knowledge_settings(business_id))
         )
-        weight = settings.vector_weight
-        if weight is None:
-            weight = vector_weight(self._embedder.name, query)
+        share = settings.vector_weight
+        weight = vector_weight(self._embedder.name) if share is None else VectorWeight(share)
         question = Question(business_id, query, limit, scope, vector, weight)
         if found is None:
             found = await self._candidates.more(question, max(FIRST_FETCH, limit))

@@ -1,6 +1,7 @@
 """Two legs, one ranking: how near a chunk is in meaning and how much of the question it says, weighed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +13,37 @@ Floats = npt.NDArray[np.float64]
 # deserve more than one that adds up words; how much more is not measured here.
 VECTOR_WEIGHTS = {"wordllama": 0.4, "minilm": 0.5, "openai": 0.5}
 USUAL_VECTOR_WEIGHT = 0.4
-# Embedders that read other scripts worse than Latin: what is left of their weight there. WordLlama cuts Hindi, Thai or
-# Chinese into pieces of less than a letter. Found on the same half; .25 to .75 differ by .002 in the mean.
-_OTHER_SCRIPTS = {"wordllama": 0.25}
+# How far the best cosine is ahead where the vectors tell nothing, and where they tell enough for all of their share.
+# WordLlama cuts Hindi, Thai or Chinese into pieces of less than a letter: all passages are about as near then (.01
+# ahead; .3 in English). Found on the same half; .02 to .04 and .09 to .11 differ little. Of the other embedders it is
+# not known, so theirs always have all of it.
+_LEADS = {"wordllama": (0.02, 0.09)}
+# … ahead of this one of the nearest, counted from 0; where there are fewer, each is looked at anyway.
+_LED = 49
 # Between a passage that answers and one that does not, a cosine differs by less than half of what the words' scores do.
 _COSINE_SPREAD = 2.5
 
 
-def vector_weight(embedder: str, question: str) -> float:
-    """The weight for an embedder, by the beginning of its name; for some less, the fewer letters are of a to z."""
+@dataclass(frozen=True, slots=True)
+class VectorWeight:
+    """The vectors' `share`, 0..1; of the order they decide less of it, the less their best is ahead (`leads`)."""
+
+    share: float
+    leads: tuple[float, float] | None = None
+
+    def in_order(self, cosines: Floats) -> float:
+        """What of the share decides the order of passages with these cosines."""
+        if self.leads is None or len(cosines) <= _LED:
+            return self.share
+        none, full = self.leads
+        ahead = float(cosines.max() + np.partition(-cosines, _LED)[_LED])
+        return self.share * min(1.0, max(0.0, (ahead - none) / (full - none)))
+
+
+def vector_weight(embedder: str) -> VectorWeight:
+    """Of an embedder, by the beginning of its name."""
     name = next((name for name in VECTOR_WEIGHTS if embedder.startswith(name)), "")
-    letters = [letter for letter in question if letter.isalpha()]
-    latin = sum(map(str.isascii, letters)) / max(len(letters), 1)
-    left = _OTHER_SCRIPTS.get(name, 1.0)
-    return VECTOR_WEIGHTS.get(name, USUAL_VECTOR_WEIGHT) * (left + (1.0 - left) * latin)
+    return VectorWeight(VECTOR_WEIGHTS.get(name, USUAL_VECTOR_WEIGHT), _LEADS.get(name))
 
 
 def normalised(scores: Mapping[str, float]) -> dict[str, float]:
@@ -35,9 +53,9 @@ def normalised(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def fused(
-    cosines: Mapping[str, float] | None, words: Mapping[str, float] | None, weight: float
+    cosines: Mapping[str, float] | None, words: Mapping[str, float] | None, weight: VectorWeight
 ) -> list[tuple[str, float]]:
-    """(key, score 0..1), best first. `weight` is the vectors' share; None is a leg that did not answer.
+    """(key, score 0..1), best first. None is a leg that did not answer.
 
     The order is that of the scores as they are: each leg's own range must not be stretched, where it tells nothing it
     is narrow (WordLlama's cosines in Arabic). The scores say besides how far both legs agree on the best. What has no
@@ -45,14 +63,15 @@ def fused(
     """
     if not cosines or not words:
         only = normalised(cosines or words or {})
-        share = 1.0 if cosines is None or words is None else weight if cosines else 1.0 - weight
+        share = 1.0 if cosines is None or words is None else weight.share if cosines else 1.0 - weight.share
         return sorted(((key, share * score) for key, score in only.items()), key=_best_first)
     keys, least = list({**cosines, **words}), min(cosines.values())
     near = np.array([cosines.get(key, least) for key in keys])
     said = np.array([words.get(key, 0.0) for key in keys])
     has_cosine = np.array([key in cosines for key in keys])
-    agreement = weight * _stretched(near) * has_cosine + (1.0 - weight) * said / max(float(said.max()), 1e-9)
-    total = _stretched(weight * _COSINE_SPREAD * near + (1.0 - weight) * said)
+    share, deciding = weight.share, weight.in_order(near[has_cosine])
+    agreement = share * _stretched(near) * has_cosine + (1.0 - share) * said / max(float(said.max()), 1e-9)
+    total = _stretched(deciding * _COSINE_SPREAD * near + (1.0 - deciding) * said)
     scores: list[float] = (float(agreement.max()) * total).tolist()
     return sorted(zip(keys, scores, strict=True), key=_best_first)
 

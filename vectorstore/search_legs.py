@@ -13,7 +13,7 @@ from vectorstore.embedders import Embedder, EmbeddingError
 from vectorstore.frames import Vectors
 from vectorstore.index_healer import IndexHealer
 from vectorstore.reranker import Breaker
-from vectorstore.score_fusion import fused
+from vectorstore.score_fusion import VectorWeight, fused
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Found:
         """All candidates, each once."""
         return list({**(self.vectors or {}), **(self.words or {})})
 
-    def ranking(self, weight: float) -> list[tuple[str, float]]:
+    def ranking(self, weight: VectorWeight) -> list[tuple[str, float]]:
         """All of both, fused, best first."""
         return fused(self.vectors, self.words, weight)
 

@@ -12,7 +12,9 @@ from tests.bench.figures import Figure
 from tests.bench.foreign_texts import foreign_texts
 from tests.bench.question_sets import Asked, QuestionSet, question_sets
 from tests.fakes.knowledge_base import KnowledgeBase, knowledge_base
+from vectorstore.candidate_search import FIRST_FETCH
 from vectorstore.chroma_manager import Collection
+from vectorstore.search_legs import WORDS_FETCH
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 FOREIGN = 50_000
@@ -87,7 +89,7 @@ async def ranks(base: KnowledgeBase, each: QuestionSet, questions: Sequence[Aske
     for asked in questions:
         found = await base.index.search(BUSINESS, asked.text, limit=DEPTH)
         hybrid.note([ids.get(passage.chunk_id) for passage in found], asked.gold)
-        said = await base.words.search(BUSINESS, asked.text, 50)
+        said = await base.words.search(BUSINESS, asked.text, WORDS_FETCH * FIRST_FETCH)
         words.note([ids.get(key) for key, _ in said], asked.gold)
         vector = (await base.embedder.embed([asked.text]))[0]
         near = await base.vectors.query(place, vector, DEPTH)

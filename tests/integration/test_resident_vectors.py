@@ -51,7 +51,8 @@ def test_what_is_asked_is_read_page_by_page(store: ChromaStore) -> None:
     assert len(index) == COUNT
     for each, before in zip(asked, by_graph, strict=True):
         found = store.query(ONE, each, 10)
-        assert found[0] == (before[0][0], pytest.approx(before[0][1], abs=1e-5))
+        assert found[0][0] == before[0][0]
+        assert found[0][1] == pytest.approx(before[0][1], abs=1e-5)
         assert len(dict(found).keys() & dict(before).keys()) >= 8  # the graph misses some
     assert held(store).of(OTHER) is None
 

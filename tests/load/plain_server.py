@@ -36,7 +36,7 @@ from tests.bench.__main__ import new_loop
 from vectorstore.chroma_manager import Collection
 from vectorstore.chroma_store import ChromaStore
 from vectorstore.found_passages import cosine_of, passage_of
-from vectorstore.score_fusion import VECTOR_WEIGHTS, fused
+from vectorstore.score_fusion import VECTOR_WEIGHTS, VectorWeight, fused
 from vectorstore.wordllama_embedder import WordLlamaEmbedder
 
 WINDOW_SECONDS = 3.0
@@ -85,7 +85,7 @@ class PlainKnowledge:
 def ranked(by_vector: dict[str, float], by_words: dict[str, float], limit: int) -> list[tuple[str, float]]:
     """(key, score), best first, without what was uploaded here, which takes nobody's place."""
     known = {key: score for key, score in by_vector.items() if not key.startswith(OWN)}
-    return fused(known, by_words, VECTOR_WEIGHTS["wordllama"])[:limit]
+    return fused(known, by_words, VectorWeight(VECTOR_WEIGHTS["wordllama"]))[:limit]
 
 
 @dataclass(slots=True)
