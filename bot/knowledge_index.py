@@ -62,8 +62,8 @@ async def open_index(
     """Open what is found by words and by vectors; `stack` closes it. `database` is knowledge.db."""
     serving, installation = await _serving(stack, settings, database, clock, dice, metrics)
     place, enter = _place(directory, settings, installation), stack.enter_async_context
-    store = ManagerOptions(child=ChildOptions(memory_mb=settings.concierge_vector_memory_mb))
-    vectors = await enter(ChromaManager.open(place, metrics, clock=clock, dice=dice, options=store))
+    options = store_options(settings)
+    vectors = await enter(ChromaManager.open(place, metrics, clock=clock, dice=dice, options=options))
     words = await enter(LexicalIndex.open(directory / DATABASE_FILES["lexical"], database, metrics))
     healer = await enter(IndexHealer.running(database, words, vectors, serving, clock=clock, dice=dice))
     share = settings.concierge_reindex_share
@@ -73,8 +73,8 @@ async def open_index(
     switch = await enter(EmbedderSwitch.running(switching))
     reindexing = await enter(Reindexing.running(ReindexParts(database, words, vectors, healer, serving, clock, share)))
     questions = RememberingEmbedder(serving, metrics, entries=settings.concierge_embedding_cache_entries)
-    options = await _search_options(stack, settings, clock)
-    index = KnowledgeIndex(database, words, vectors, questions, healer, metrics, options)
+    search = await _search_options(stack, settings, clock)
+    index = KnowledgeIndex(database, words, vectors, questions, healer, metrics, search)
     _load_ahead(stack, serving)
     return RunningIndex(vectors, serving, index, switch, reindexing, _check(index, switch, reindexing))
 
@@ -126,6 +126,11 @@ def _place(directory: Path, settings: Settings, installation: str) -> Path | Ser
     if settings.concierge_chroma_url:
         return server_options(settings, installation)
     return directory / CHROMA
+
+
+def store_options(settings: Settings) -> ManagerOptions:
+    """How our own store is run."""
+    return ManagerOptions(child=ChildOptions(memory_mb=settings.concierge_vector_memory_mb))
 
 
 def server_options(settings: Settings, installation: str, url: str | None = None) -> ServerOptions:

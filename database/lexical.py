@@ -92,8 +92,10 @@ class LexicalIndex:
         scores = _scored(self._asked(business_id, query, known, found), found.candidates)
         if not any(scores.values()):
             # Found by a prefix, as single Chinese characters are.
-            scores |= {key: _LEAST for key in scores if key not in also}
-        return WordHits(scores, found.proposed)
+            proposed, candidates = set(found.proposed), found.candidates
+            ids = zip(candidates.numbers, candidates.chunk_ids, strict=True)
+            scores |= {key: _LEAST for number, key in ids if number in proposed}
+        return WordHits(scores, len(found.proposed))
 
     async def weigh(self, business_id: str, query: str) -> AskedWords:
         """How much each word of the question tells, for `scores_of`."""
@@ -117,7 +119,8 @@ class LexicalIndex:
             # Rare words are counted anew each time, which is cheap: an old count would hide a new document.
             if count > LEAST_RARE:
                 self._remember((business_id, word), (found.chunks, count))
-        return asked_words(stems(query), {**known, **found.counted}, found.chunks)
+        frequencies = {**known, **found.counted}
+        return asked_words([stem for stem in stems(query) if stem in frequencies], frequencies, found.chunks)
 
     async def catch_up(self) -> int:
         """Index every chunk of knowledge.db behind the watermark, in slices; how many."""

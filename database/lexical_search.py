@@ -19,6 +19,7 @@ MOST_PROPOSED = 24_000
 LEAST_RARE = 500
 COMMON_SHARE = 0.3
 MOST_ASKED = 64
+_TABLE = "SELECT number, chunks FROM word_tables WHERE business_id = :business_id"
 
 ChunkNumbers = npt.NDArray[np.int64]
 
@@ -27,6 +28,7 @@ ChunkNumbers = npt.NDArray[np.int64]
 class IndexedStems:
     """The stems of chunks, one after another: 4 bytes each, `lengths` of them for each of `chunk_ids`."""
 
+    numbers: tuple[int, ...] = ()
     chunk_ids: tuple[str, ...] = ()
     lengths: tuple[int, ...] = ()
     stems: bytes = b""
@@ -34,13 +36,13 @@ class IndexedStems:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """Candidates, live or not: `proposed` of them by the words.
+    """Candidates, live or not; `proposed` are the numbers of those that the words found.
 
     `counted` are document frequencies that had to be counted; `chunks` is how many the business has.
     """
 
     candidates: IndexedStems = field(default_factory=IndexedStems)
-    proposed: int = 0
+    proposed: Sequence[int] = ()
     counted: Mapping[str, int] = field(default_factory=dict)
     chunks: int = 0
 
@@ -61,29 +63,29 @@ def propose(
     """The chunks that share most with the question, counted by its rare words; and those with the ids `also`.
 
     Where these give fewer than `limit`, the commoner words are asked too, as many as `budget`, their summed frequency,
-    lets; where they give none, at least the rarest. `known` are document frequencies that need no counting.
+    lets; where they give none, at least the rarest, of which the oldest `budget`. `known` are document frequencies that
+    need no counting.
     """
 
     async def unit(transaction: Transaction) -> Proposed:
-        row = await transaction.one(
-            "SELECT number, chunks FROM word_tables WHERE business_id = :business_id", {"business_id": business_id}
-        )
+        row = await transaction.one(_TABLE, {"business_id": business_id})
         if row is None or not words:
             return Proposed()
-        table = f"words_{row['number']}"
+        table, chunks = f"words_{row['number']}", row["chunks"]
         rare = min(RARE, max(LEAST_RARE, MOST_PROPOSED // len(words)))
         lists = await _chunks_by_word(transaction, table, [w for w in words if known.get(w, 0) <= rare], rare)
         counted = {
             word: len(found) if len(found) <= rare else await frequency(transaction, table, word)
             for word, found in lists.items()
         }
-        short = {word: found for word, found in lists.items() if len(found) <= rare}
-        best = _most_shared(_telling(short, row["chunks"]), row["chunks"], limit)
+        telling = _telling([found for found in lists.values() if len(found) <= rare], chunks)
+        best = _most_shared(telling, chunks, limit)
         if len(best) < limit:
             common = {word: count for word, count in {**known, **counted}.items() if count > rare}
             asked = within(budget, common) or ([] if best else sorted(common, key=common.__getitem__)[:1])
-            best += await _by_common_words(transaction, table, asked, limit, set(best))
-        return Proposed(await _stems(transaction, best, also), len(best), counted, row["chunks"])
+            more = await _chunks_by_word(transaction, table, asked, budget)
+            best = _most_shared([*telling, *more.values()], chunks, limit)
+        return Proposed(await _stems(transaction, best, also), best, counted, chunks)
 
     return unit
 
@@ -92,14 +94,12 @@ def count_words(business_id: str, words: Sequence[str], known: Mapping[str, int]
     """Document frequencies alone, as `propose` gives them."""
 
     async def unit(transaction: Transaction) -> Proposed:
-        row = await transaction.one(
-            "SELECT number, chunks FROM word_tables WHERE business_id = :business_id", {"business_id": business_id}
-        )
+        row = await transaction.one(_TABLE, {"business_id": business_id})
         if row is None:
             return Proposed()
         table = f"words_{row['number']}"
         counted = {word: await frequency(transaction, table, word) for word in words if word not in known}
-        return Proposed(IndexedStems(), 0, counted, row["chunks"])
+        return Proposed(counted=counted, chunks=row["chunks"])
 
     return unit
 
@@ -143,9 +143,9 @@ async def _chunks_by_word(
     return {word: np.fromstring(found or "", np.int64, sep=",") for word, found in zip(words, row or (), strict=True)}
 
 
-def _telling(lists: Mapping[str, ChunkNumbers], chunks: int) -> list[ChunkNumbers]:
+def _telling(lists: Sequence[ChunkNumbers], chunks: int) -> list[ChunkNumbers]:
     """Without the words of every third chunk, of which a match says nothing; all of them where there are no others."""
-    having = [found for found in lists.values() if len(found)]
+    having = [found for found in lists if len(found)]
     return [found for found in having if len(found) <= chunks * COMMON_SHARE] or having
 
 
@@ -167,30 +167,16 @@ def _most_shared(lists: Sequence[ChunkNumbers], chunks: int, limit: int) -> list
     return result
 
 
-async def _by_common_words(
-    transaction: Transaction, table: str, words: Sequence[str], limit: int, seen: set[int]
-) -> list[int]:
-    """Further chunks, by FTS5's own ranking."""
-    if not words:
-        return []
-    rows = await transaction.packed(
-        "n",
-        f"FROM (SELECT rowid AS n FROM {table} WHERE {table} MATCH :query ORDER BY rank LIMIT :limit)",
-        {"query": " OR ".join(match_term(word) for word in words), "limit": limit},
-    )
-    return [number for (number,) in rows if number not in seen][: limit - len(seen)]
-
-
 async def _stems(transaction: Transaction, numbers: Sequence[int], chunk_ids: Sequence[str]) -> IndexedStems:
     """In one step, as Transaction.packed reads, but without JSON: half of the time for what is mostly figures."""
     row = await transaction.one(
-        "SELECT group_concat(chunk_id) AS ids, group_concat(length(stems) / 4) AS lengths, "
+        "SELECT group_concat(n) AS numbers, group_concat(chunk_id) AS ids, group_concat(length(stems) / 4) AS lengths, "
         "group_concat(hex(stems), '') AS stems "
-        "FROM (SELECT chunk_id, stems FROM indexed_chunks WHERE n IN (SELECT value FROM json_each(:numbers) "
+        "FROM (SELECT n, chunk_id, stems FROM indexed_chunks WHERE n IN (SELECT value FROM json_each(:numbers) "
         "UNION SELECT n FROM indexed_chunks WHERE chunk_id IN (SELECT value FROM json_each(:ids))))",
         {"numbers": json.dumps(numbers), "ids": json.dumps(chunk_ids)},
     )
     if row is None or row["ids"] is None:
         return IndexedStems()
-    lengths = tuple(map(int, row["lengths"].split(",")))
-    return IndexedStems(tuple(row["ids"].split(",")), lengths, bytes.fromhex(row["stems"]))
+    found, lengths = (tuple(map(int, row[column].split(","))) for column in ("numbers", "lengths"))
+    return IndexedStems(found, tuple(row["ids"].split(",")), lengths, bytes.fromhex(row["stems"]))

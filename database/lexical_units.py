@@ -11,6 +11,8 @@ from database.word_stems import number_of, stems
 
 # Stems come folded, with spaces between them: this only parts them there.
 TOKENIZER = "ascii"
+# Which chunks have a stem is all that is asked: neither where in the text it is, nor how long the text is.
+DETAIL = "detail=none, columnsize=0"
 
 # A step of so many pages (4 KB) keeps the writer for some milliseconds.
 MERGE_PAGES = 64
@@ -150,7 +152,7 @@ async def _table(transaction: Transaction, business_id: str) -> int:
     )
     number = int(row["number"]) if row else 0
     await transaction.run(
-        f"CREATE VIRTUAL TABLE IF NOT EXISTS words_{number} USING fts5 (body, tokenize='{TOKENIZER}')"
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS words_{number} USING fts5 (body, tokenize='{TOKENIZER}', {DETAIL})"
     )
     return number
 

@@ -1,7 +1,7 @@
 """What a search reads of knowledge.db: which chunks may answer now, and where it may look."""
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class LiveChunk:
     """A chunk that may answer now. `vector` is float32, little endian.
 
     `first_heading` is the path of headings above the document's first chunk. `before` and `after` are the texts of its
-    neighbours in its version, where they stand under the same heading and were asked for; so is the vector.
+    neighbours in its version, where they stand under the same heading and were asked for.
     """
 
     id: str
@@ -77,15 +77,9 @@ def live_among(business_id: str, ids: Sequence[str], scope: SearchScope = EVERYW
 
 
 def live_chunks(
-    business_id: str,
-    ids: Sequence[str],
-    embedder: str,
-    scope: SearchScope = EVERYWHERE,
-    *,
-    joined: int = 0,
-    compared: Container[str] = (),
+    business_id: str, ids: Sequence[str], embedder: str, scope: SearchScope = EVERYWHERE, *, joined: int = 0
 ) -> Unit[list[LiveChunk]]:
-    """Those of the chunks that may answer now, with the embedding that `embedder` made of them; not of the `compared`.
+    """Those of the chunks that may answer now, with the embedding that `embedder` made of them.
 
     The first `joined` of `ids` come with their neighbours; before them only those on the same page.
     """
@@ -93,15 +87,13 @@ def live_chunks(
     names, named = listed("id", ids)
     parameters |= named | {"embedder": embedder}
     firsts = ", ".join(f":{name}" for name in list(named)[:joined])
-    others = ", ".join(f":{name}" for name, key in named.items() if key not in compared)
 
     async def unit(transaction: Transaction) -> list[LiveChunk]:
         rows = await transaction.packed(
             "c.id, c.document_id, d.filename, c.text, c.heading, c.page, "
             "(SELECT heading FROM chunks WHERE version_id = c.version_id ORDER BY ordinal LIMIT 1), "
             f"{_neighbour(firsts, '- 1 AND page IS c.page')}, {_neighbour(firsts, '+ 1')}, "
-            f"CASE WHEN c.id IN ({others}) THEN "
-            "(SELECT hex(vector) FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder) END",
+            "(SELECT hex(vector) FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder)",
             f"{_BY_CHUNK} {source} AND c.id IN ({names})",
             parameters,
         )

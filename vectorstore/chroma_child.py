@@ -32,6 +32,8 @@ class ChromaChild:
     def __init__(self, store: ChromaStore, connection: socket.socket) -> None:
         self._store = store
         self._connection = connection
+        self._asked = select.poll()  # select() knows no descriptor above 1,023
+        self._asked.register(connection, select.POLLIN)
         self.idle = threading.Event()
         self.idle.set()
         self._actions: dict[str, Callable[[Header, bytes], Any]] = {
@@ -40,7 +42,10 @@ class ChromaChild:
                 head["collection"], head["embedder"], head["ids"], unpack_vectors(body, head["dimension"])
             ),
             "query": lambda head, body: store.query(
-                head["collection"], unpack_vectors(body, head["dimension"]), head["limit"]
+                head["collection"],
+                unpack_vectors(body, head["dimension"]),
+                head["limit"],
+                stored=head.get("stored", False),
             ),
             "delete": lambda head, _body: store.delete(head["collection"], head["ids"]),
             "ids": lambda head, _body: store.ids(head["collection"], head["offset"]),
@@ -69,7 +74,7 @@ class ChromaChild:
 
     def _load_until_asked(self) -> None:
         """Our parent asks one thing at a time: what it has not sent yet is not in the stream's buffer either."""
-        while not select.select([self._connection], [], [], 0)[0] and self._store.load_some():
+        while not self._asked.poll(0) and self._store.load_some():
             pass
 
     @staticmethod

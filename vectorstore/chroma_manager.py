@@ -197,15 +197,20 @@ class ChromaManager:
             await self._call("add", collection, header, pack_vectors(part), background=background)
             start = end
 
-    async def query(self, collection: Collection, vector: Vectors, limit: int) -> list[tuple[str, float]]:
+    async def query(
+        self, collection: Collection, vector: Vectors, limit: int, *, stored: bool = False
+    ) -> list[tuple[str, float]]:
         """(id, cosine similarity) of the nearest, best first; `[]` without such a collection.
 
-        Does not wait for a store that is away: raises VectorStoreUnavailableError at once.
+        `stored`: never from memory, to see whether Chroma itself finds them. Does not wait for a store that is away:
+        raises VectorStoreUnavailableError at once.
         """
         if not self.ready:
             raise VectorStoreUnavailableError("the vector store is away")
         row = vector.reshape(1, -1)
         header = {"action": "query", "collection": collection.name, "limit": limit, "dimension": int(row.shape[1])}
+        if stored:
+            header["stored"] = True
         try:
             found = await self._call("query", collection, header, pack_vectors(row))
         except MissingCollectionError:

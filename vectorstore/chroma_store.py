@@ -3,12 +3,13 @@
 import contextlib
 import gc
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from database.clock import SystemClock
 from vectorstore.frames import Vectors
 from vectorstore.resident_vectors import ResidentVectors
 
@@ -67,7 +68,7 @@ class ChromaStore:
 
     def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None, *, memory_mb: int = 0) -> None:
         self._directory = directory
-        self._resident = ResidentVectors(memory_mb * MEGABYTE, self._page, self.count)
+        self._resident = ResidentVectors(memory_mb * MEGABYTE, self._page, self.count, SystemClock())
         self._settings = settings or (SPARE_GRAPH_SETTINGS if memory_mb else GRAPH_SETTINGS)
         self._file = directory / "chroma.sqlite3"
         self._client: ClientAPI | None = None
@@ -105,23 +106,27 @@ class ChromaStore:
         """Add or replace vectors of shape (n, dimension)."""
         self._check()
         collection = self._collections.get(name) or self._make(name, embedder, vectors.shape[1])
-        collection.upsert(ids=list(ids), embeddings=vectors)
+        with self._forgotten_on_fault(name):
+            collection.upsert(ids=list(ids), embeddings=vectors)
         self._resident.put(name, ids, vectors)
 
-    def query(self, name: str, vector: Vectors, limit: int) -> list[tuple[str, float]]:
-        """(id, cosine similarity), best first."""
+    def query(self, name: str, vector: Vectors, limit: int, *, stored: bool = False) -> list[tuple[str, float]]:
+        """(id, cosine similarity), best first. `stored`: as Chroma itself finds them, to see whether it does."""
         collection = self._get(name)
-        held = self._resident.of(name)
+        held = None if stored else self._resident.of(name)
         if held is not None and held.dimension == vector.size:
             return held.query(vector, limit)
-        self._resident.want(name, vector.size)
         found = collection.query(query_embeddings=vector, n_results=limit, include=["distances"])
+        if not stored:
+            self._resident.want(name, vector.size)
         distances = found["distances"] or [[]]
         return [(key, 1.0 - float(distance)) for key, distance in zip(found["ids"][0], distances[0], strict=True)]
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
         """Remove vectors; ids that are not there are no error."""
-        self._get(name).delete(ids=list(ids))
+        collection = self._get(name)
+        with self._forgotten_on_fault(name):
+            collection.delete(ids=list(ids))
         self._resident.remove(name, ids)
 
     def ids(self, name: str, offset: int) -> list[str]:
@@ -157,11 +162,10 @@ class ChromaStore:
         """Put the collection `by` in the place of `name`, which goes."""
         replacement = self._get(by)
         if name in self.collections():
-            self.drop(name)
+            self._opened().delete_collection(name)
         self._collections.clear()
-        self._resident.forget(by)
-        self._resident.forget(name)
         replacement.modify(name=name)
+        self._resident.rename(by, name)
 
     def load_some(self) -> bool:
         """Read some of what was asked for into memory; whether there is more to read."""
@@ -194,6 +198,15 @@ class ChromaStore:
         if not made.count():
             self._resident.begin(name, dimension)
         return made
+
+    @contextlib.contextmanager
+    def _forgotten_on_fault(self, name: str) -> Iterator[None]:
+        """Of a write that failed it is not known what is in the store."""
+        try:
+            yield
+        except BaseException:
+            self._resident.forget(name)
+            raise
 
     def _page(self, name: str, limit: int, offset: int) -> tuple[Sequence[str], Vectors]:
         found = self._get(name).get(limit=limit, offset=offset, include=["embeddings"])

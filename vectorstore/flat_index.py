@@ -18,21 +18,28 @@ Rows = npt.NDArray[np.intp]
 # passage is among the first 50 as often as with all of them.
 OVERSAMPLING = 20
 LEAST = 1_000
-_FIRST = 256
+_FIRST = 16
 _GROWTH = 1.5
 _WORD_BITS = 64
 
 
-class FlatIndex:
-    """Vectors of `dimension` by id. Not thread-safe."""
+def size_of(count: int, dimension: int) -> int:
+    """Bytes of so many vectors, their signs included."""
+    return count * (4 * dimension + 8 * -(-dimension // _WORD_BITS))
 
-    def __init__(self, dimension: int) -> None:
+
+class FlatIndex:
+    """Vectors of `dimension` by id, with `room` for so many without growing. Not thread-safe."""
+
+    def __init__(self, dimension: int, room: int = _FIRST) -> None:
+        room = max(room, _FIRST)
         self._ids: list[str] = []
         self._rows: dict[str, int] = {}
-        self._vectors = np.zeros((_FIRST, dimension), np.float32)
+        self._vectors = np.zeros((room, dimension), np.float32)
         # One row for each 64 dimensions, one column a vector: whether each dimension is above the mean.
-        self._signs: Signs = np.zeros((-(-dimension // _WORD_BITS), _FIRST), np.uint64)
+        self._signs: Signs = np.zeros((-(-dimension // _WORD_BITS), room), np.uint64)
         self._mean = np.zeros(dimension, np.float32)
+        self._mean_of = 0
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -44,8 +51,8 @@ class FlatIndex:
 
     @property
     def nbytes(self) -> int:
-        """The memory of the vectors."""
-        return self._vectors.nbytes + self._signs.nbytes
+        """The memory of what is here, without the room for more."""
+        return size_of(len(self._ids), self.dimension)
 
     def put(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Add or replace vectors of shape (n, dimension)."""
@@ -53,11 +60,11 @@ class FlatIndex:
             if self._rows.setdefault(key, len(self._ids)) == len(self._ids):
                 self._ids.append(key)
         rows = [self._rows[key] for key in ids]
-        grown = len(self._ids) > len(self._vectors)
-        if grown:
+        if len(self._ids) > len(self._vectors):
             self._grow()
         self._vectors[rows] = _unit(vectors)
-        if grown:
+        if len(self._ids) >= self._mean_of * _GROWTH:
+            self._mean_of = len(self._ids)
             self._mean = self._vectors[: len(self._ids)].mean(axis=0)
             self._signs[:, : len(self._ids)] = self._signs_of(self._vectors[: len(self._ids)])
         else:
@@ -107,7 +114,8 @@ class FlatIndex:
         size = max(len(self._ids), int(_GROWTH * len(self._vectors)))
         vectors, signs = np.zeros((size, self.dimension), np.float32), np.zeros((len(self._signs), size), np.uint64)
         vectors[: len(self._vectors)] = self._vectors
-        self._vectors, self._signs = vectors, signs  # the signs of all are made anew, with another mean
+        signs[:, : self._signs.shape[1]] = self._signs
+        self._vectors, self._signs = vectors, signs
 
 
 def _unit(vectors: Vectors) -> Vectors:

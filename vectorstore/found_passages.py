@@ -1,6 +1,6 @@
 """Turns candidates into passages: what is live now, exactly compared, without near-copies of each other."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
@@ -63,7 +63,7 @@ class FoundPassages:
         while len(distinct) < question.limit and len(read) < len(ranking):
             # twice as many each time: of many copies none is compared again and again
             ids = ranking[len(read) : 2 * len(read) + question.limit + _SPARE]
-            chunks = await self._live(question, ids, 0 if read else _JOINED, cosines)
+            chunks = await self._live(question, ids, 0 if read else _JOINED)
             if len(chunks) < len(ids) and not everything_is_live:
                 return None
             read |= {chunk.id: chunk for chunk in chunks}
@@ -85,15 +85,15 @@ class FoundPassages:
             return chunks
         return [chunks[place]._replace(score=each.score) for place, each in zip(places, chunks, strict=True)]
 
-    async def _live(self, question: Question, ids: list[str], joined: int, compared: Container[str]) -> list[LiveChunk]:
+    async def _live(self, question: Question, ids: list[str], joined: int) -> list[LiveChunk]:
         embedder = question.vector.embedder if question.vector else ""
         return await self._knowledge.read(
-            live_chunks(question.business_id, ids, embedder, question.scope, joined=joined, compared=compared)
+            live_chunks(question.business_id, ids, embedder, question.scope, joined=joined)
         )
 
 
 def _cosines(chunks: Iterable[LiveChunk], asked: QueryVector | None) -> dict[str, float]:
-    """The exact similarity of those that only the words found."""
+    """The exact similarities, also of those that only the words found."""
     if asked is None:
         return {}
     exact = ((chunk.id, cosine_of(chunk.vector, asked.vector)) for chunk in chunks)

@@ -18,8 +18,10 @@ USUAL_VECTOR_WEIGHT = 0.4
 # ahead; .3 in English). Found on the same half; .02 to .04 and .09 to .11 differ little. Of the other embedders it is
 # not known, so theirs always have all of it.
 _LEADS = {"wordllama": (0.02, 0.09)}
-# … ahead of this one of the nearest, counted from 0; where there are fewer, each is looked at anyway.
-_LED = 49
+# … ahead of this one of the nearest, counted from 0, or of the last. Of few it says nothing: they are never alike.
+_LED, _FEW = 49, 24
+# What is left of the share at least: what the words leave equal is in the order of the cosines.
+_LEAST_PART = 0.02
 # Between a passage that answers and one that does not, a cosine differs by less than half of what the words' scores do.
 _COSINE_SPREAD = 2.5
 
@@ -33,11 +35,12 @@ class VectorWeight:
 
     def in_order(self, cosines: Floats) -> float:
         """What of the share decides the order of passages with these cosines."""
-        if self.leads is None or len(cosines) <= _LED:
+        if self.leads is None or len(cosines) <= _FEW:
             return self.share
         none, full = self.leads
-        ahead = float(cosines.max() + np.partition(-cosines, _LED)[_LED])
-        return self.share * min(1.0, max(0.0, (ahead - none) / (full - none)))
+        led = min(_LED, len(cosines) - 1)
+        ahead = float(cosines.max() + np.partition(-cosines, led)[led])
+        return self.share * min(1.0, max(_LEAST_PART, (ahead - none) / (full - none)))
 
 
 def vector_weight(embedder: str) -> VectorWeight:

@@ -91,7 +91,7 @@ class VectorCopy:
         _, copied = await self._target.vectors(collection, [key])
         if vector.shape != copied.shape or not np.allclose(vector, copied, atol=NEAR):
             return False
-        near = await self._target.query(collection, vector[0], PROBE_NEIGHBOURS)
+        near = await self._target.query(collection, vector[0], PROBE_NEIGHBOURS, stored=True)
         return any(found == key or similarity > 1 - NEAR for found, similarity in near)
 
     def _tell(self, vectors: int) -> None:

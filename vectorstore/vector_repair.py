@@ -150,7 +150,8 @@ class VectorRepair:
         """Whether some stored vectors are their own nearest neighbours: Chroma has no checksums."""
         sample = self._dice.sample(sorted(ids), min(PROBES, len(ids)))
         for key, stored in await self._knowledge.read(vectors_of(collection.embedder, sample)):
-            found = await self._vectors.query(collection, np.frombuffer(stored, "<f4"), PROBE_NEIGHBOURS)
+            vector = np.frombuffer(stored, "<f4")
+            found = await self._vectors.query(collection, vector, PROBE_NEIGHBOURS, stored=True)
             if not any(near == key or similarity > SAME for near, similarity in found):
                 return False
         return True

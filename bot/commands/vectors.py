@@ -12,7 +12,7 @@ from bot.commands.failures import CommandError, Exit
 from bot.commands.printing import say, say_json
 from bot.data_directory import DATABASE_FILES, owned_directory
 from bot.index_settings import server_address
-from bot.knowledge_index import CHROMA, server_options
+from bot.knowledge_index import CHROMA, server_options, store_options
 from bot.settings import Settings
 from database.clock import Clock
 from database.engine import Database, DatabaseOptions
@@ -58,7 +58,9 @@ async def _copy(settings: Settings, clock: Clock, url: str, *, to_server: bool, 
         if ours is None:
             raise CommandError(f"There is no index in {directory.path} yet: start the server once.")
         here, there = [
-            await stack.enter_async_context(ChromaManager.open(place, metrics, clock=clock))
+            await stack.enter_async_context(
+                ChromaManager.open(place, metrics, clock=clock, options=store_options(settings))
+            )
             for place in (directory.path / CHROMA, server_options(settings, ours, url))
         ]
         for store in (here, there):

@@ -50,6 +50,25 @@ async def test_new_words_are_found_at_once(base: KnowledgeBase) -> None:
     assert len(await base.words.search("shop", "the zebra of", 5)) == 1
 
 
+async def test_a_single_character_proposes_also_what_the_vectors_found(base: KnowledgeBase) -> None:
+    """Found by the beginning of a pair, a chunk has a score, whoever else found it."""
+    first, second, other = await base.store("shop", ["水管坏了", "水费多少", "电费多少"])
+    await base.words.catch_up()
+    scores = (await base.words.hits("shop", "水", 10, [first.id, other.id])).scores
+    assert scores[first.id] == scores[second.id] > scores[other.id] == 0
+
+
+async def test_a_long_question_is_weighed_by_what_it_is_searched_with(base: KnowledgeBase) -> None:
+    """What stands behind its sixty-fourth word counts nothing, instead of as a word that nobody has."""
+    chunks = await base.store("shop", ["the zebra", *(f"the thing {n}" for n in range(50))])
+    await base.words.catch_up()
+    question = " ".join(f"{n}" for n in range(100, 163)) + " zebra the the"
+    asked = await base.words.weigh("shop", question)
+    assert len(asked.stems) == 64
+    found = dict(await base.words.search("shop", question, 5))
+    assert found[chunks[0].id] > 0
+
+
 async def test_ranks_depend_on_nobody_else(base: KnowledgeBase) -> None:
     """What another business writes changes neither what is found nor its scores."""
     await base.store("hotel", ["The hotel has a pool.", "The hotel has a garden.", "Breakfast is at eight."])

@@ -33,6 +33,15 @@ def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+async def test_what_its_process_is_told(tmp_path: Path, metrics: Metrics) -> None:
+    """Its directory and how much it may hold in memory."""
+    options = ManagerOptions(child=ChildOptions(memory_mb=7))
+    async with ChromaManager.open(tmp_path / "chroma", metrics, options=options) as store:
+        await store.wait_ready()
+        command = psutil.Process(store.pid).cmdline()
+        assert (command[-4], command[-1]) == (str(tmp_path / "chroma"), "7")
+
+
 async def test_killed_while_adding(tmp_path: Path, metrics: Metrics) -> None:
     """SIGKILL in the middle of an add: the process comes back, and nothing that was added is missing."""
     async with ChromaManager.open(tmp_path / "chroma", metrics) as store:

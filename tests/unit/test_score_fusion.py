@@ -63,6 +63,9 @@ def test_vectors_that_tell_nothing_decide_less() -> None:
     assert fused(close, words, lead)[0][0] == "b"
     assert fused({"a": 0.53, "b": 0.38}, words, lead)[0][0] == "a"
     assert fused(close, words, VectorWeight(0.4))[0][0] == "a"
+    alike = {f"n{n:02}": 0.5 + n / 10_000 for n in range(60)}
+    for said in (dict.fromkeys(alike, 0.0), dict.fromkeys(alike, 0.7)):
+        assert fused(alike, said, lead)[0][0] == "n59"
 
 
 @given(LEG, LEG, st.floats(0, 1))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.knowledge_index import store_options
 from bot.settings import Settings, SettingsError, is_loopback, load_settings
 
 GOOD = {
@@ -38,6 +39,12 @@ def test_the_documented_defaults_hold(good):
     assert settings.concierge_delivery_grace_seconds == 60
     assert settings.concierge_number_rate == 80
     assert not settings.concierge_metrics_public
+
+
+def test_the_vectors_memory_is_the_stores(good, monkeypatch):
+    """What is set is what its process is started with."""
+    monkeypatch.setenv("CONCIERGE_VECTOR_MEMORY_MB", "7")
+    assert store_options(load_settings()).child.memory_mb == 7
 
 
 def test_several_app_secrets_are_taken_while_one_is_rotated(good):
