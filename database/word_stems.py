@@ -23,6 +23,7 @@ _BEGINS_UNSPACED = re.compile(rf"[\W\d]*[{UNSPACED}]")
 # Latin, Greek and Cyrillic accents, and the optional vowel marks of Hebrew and Arabic.
 _ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u064b-\u065f]+")
 _STEM_LETTERS = 5
+_DIGIT = re.compile(r"\d")
 # The article and the particles that are written onto it: without this every second Arabic stem would begin alike.
 _ARABIC_PREFIX = re.compile(r"^(?:[وفبك]?ال|لل|و)(?=\w{3})")
 _SHORTEST_STEM = 3
@@ -55,9 +56,9 @@ def stem(word: str) -> str:
     """What forms of a word have in common: its first letters, without the commonest endings.
 
     Truncation does about as well as a stemmer a language in retrieval (McNamee and Mayfield 2004); the endings make
-    short words meet too ("open", "opening"). Numbers stay whole.
+    short words meet too ("open", "opening"). What has a digit stays whole: numbers, sizes, names of models.
     """
-    if word[0].isdigit():
+    if _DIGIT.search(word):
         return word
     if "\u0600" <= word[0] <= "\u06ff":
         return _ARABIC_PREFIX.sub("", word)[:_STEM_LETTERS]

@@ -13,6 +13,7 @@ from database.word_stems import stems
     [
         ("When do you open?", ["when", "do", "you", "open"]),
         ("Öffnungszeiten, opening times", ["offnu", "open", "tim"]),
+        ("Model XR2000b or XR2001b", ["model", "xr2000b", "or", "xr2001b"]),
         ("营业时间", ["营业", "业时", "时间"]),
         ("水", ["水"]),
         ("WiFi密码是什么", ["wifi", "密码", "码是", "是什", "什么"]),
