@@ -86,17 +86,18 @@ async def test_a_deleted_document_leaves_no_word_in_any_file(running, tmp_path):
     """After the sweep and the scrub its words are in no file: uploads, texts, word index, vectors, logs of writing."""
     ingestion, index = running
     kept = await ingestion.accept("b1", "kept.txt", whole(b"The bakery opens at seven."))
-    parts = b"".join(b"# Part %d\n\nThe xylophonequartz number %d sounds well.\n\n" % (n, n) for n in range(200))
+    # a word that is its own stem, which is what lexical.db keeps
+    parts = b"".join(b"# Part %d\n\nThe xyloq number %d sounds well.\n\n" % (n, n) for n in range(200))
     secret = await ingestion.accept("b1", "secret.md", whole(parts))
     await ingestion.wait_until_done([kept.id, secret.id])
-    assert holders(tmp_path, b"xylophonequartz") >= {"knowledge.db", "lexical.db"}
+    assert holders(tmp_path, b"xyloq") >= {"knowledge.db", "lexical.db"}
     assert await ingestion.delete("b1", secret.id)
-    found = await index.search("b1", "xylophonequartz", limit=5)
+    found = await index.search("b1", "xyloq", limit=5)
     assert {passage.document_id for passage in found} <= {kept.id}
     while await ingestion.sweep():
         pass
     await ingestion.upkeep.scrub()
-    assert holders(tmp_path, b"xylophonequartz") == set()
+    assert holders(tmp_path, b"xyloq") == set()
     assert (await index.search("b1", "When does the bakery open?", limit=1))[0].document_id == kept.id
 
 
