@@ -86,10 +86,11 @@ class LexicalIndex:
 
     async def hits(self, business_id: str, query: str, limit: int, also: Sequence[str] = ()) -> WordHits:
         """At most `limit` candidates by the words of a question, and the chunks `also`, as far as they are indexed."""
-        words = asked_stems(query)
+        question = stems(query)
+        words = asked_stems(question)
         known = self._known(business_id, words)
         found = await self._read(propose(business_id, words, limit, self._word_budget, known, also))
-        scores = _scored(self._asked(business_id, query, known, found), found.candidates)
+        scores = _scored(self._asked(business_id, question, known, found), found.candidates)
         if not any(scores.values()):
             # Found by a prefix, as single Chinese characters are.
             proposed, candidates = set(found.proposed), found.candidates
@@ -99,9 +100,10 @@ class LexicalIndex:
 
     async def weigh(self, business_id: str, query: str) -> AskedWords:
         """How much each word of the question tells, for `scores_of`."""
-        words = asked_stems(query)
+        question = stems(query)
+        words = asked_stems(question)
         known = self._known(business_id, words)
-        return self._asked(business_id, query, known, await self._read(count_words(business_id, words, known)))
+        return self._asked(business_id, question, known, await self._read(count_words(business_id, words, known)))
 
     async def scores_of(self, asked: AskedWords, chunk_ids: Sequence[str]) -> dict[str, float]:
         """The scores of these chunks; without those that are not indexed."""
@@ -113,14 +115,14 @@ class LexicalIndex:
         counts = ((word, self._frequencies.get((business_id, word))) for word in words)
         return {word: count[1] for word, count in counts if count and _similar(count[0], size)}
 
-    def _asked(self, business_id: str, query: str, known: dict[str, int], found: Proposed) -> AskedWords:
+    def _asked(self, business_id: str, question: Sequence[str], known: dict[str, int], found: Proposed) -> AskedWords:
         self._sizes[business_id] = found.chunks
         for word, count in found.counted.items():
             # Rare words are counted anew each time, which is cheap: an old count would hide a new document.
             if count > LEAST_RARE:
                 self._remember((business_id, word), (found.chunks, count))
         frequencies = {**known, **found.counted}
-        return asked_words([stem for stem in stems(query) if stem in frequencies], frequencies, found.chunks)
+        return asked_words([stem for stem in question if stem in frequencies], frequencies, found.chunks)
 
     async def catch_up(self) -> int:
         """Index every chunk of knowledge.db behind the watermark, in slices; how many."""

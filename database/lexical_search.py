@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from database.transaction import Transaction, Unit
-from database.word_stems import is_unspaced, stems
+from database.word_stems import is_unspaced
 
 # A word in more chunks than this proposes none of them while there are rarer words: it would cost more than it tells.
-# With 50,000 chunks 1,500 propose the right one for 87 of 100 questions of SQuAD, 3,000 and 6,000 for 95.
+# With 50,000 chunks 1,500 lose a question of 30 or 118 in three sets, 8,000 gain none (docs/benchmarks.md).
 RARE = 3_000
 # A long question, in pairs of characters above all, has many words: together they propose no more than so many.
 MOST_PROPOSED = 24_000
@@ -26,7 +26,7 @@ ChunkNumbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class IndexedStems:
-    """The stems of chunks, one after another: 4 bytes each, `lengths` of them for each of `chunk_ids`."""
+    """The stems of chunks, one after another: 4 bytes each, `lengths` of them for each of `numbers` and `chunk_ids`."""
 
     numbers: tuple[int, ...] = ()
     chunk_ids: tuple[str, ...] = ()
@@ -47,9 +47,9 @@ class Proposed:
     chunks: int = 0
 
 
-def asked_stems(question: str) -> list[str]:
-    """What a question is searched by: its stems in their order, each once, at most 64."""
-    return list(dict.fromkeys(stems(question)))[:MOST_ASKED]
+def asked_stems(question: Sequence[str]) -> list[str]:
+    """What a question with these stems is searched by: each once, in their order, at most 64."""
+    return list(dict.fromkeys(question))[:MOST_ASKED]
 
 
 def match_term(stem: str) -> str:
@@ -62,9 +62,8 @@ def propose(
 ) -> Unit[Proposed]:
     """The chunks that share most with the question, counted by its rare words; and those with the ids `also`.
 
-    Where these give fewer than `limit`, the commoner words are asked too, as many as `budget`, their summed frequency,
-    lets; where they give none, at least the rarest, of which the oldest `budget`. `known` are document frequencies that
-    need no counting.
+    Where these give fewer than `limit`, the commoner are asked too, as many as `budget`, their summed frequency, lets;
+    where they give none, the oldest `budget` of the rarest. `known` are document frequencies that need no counting.
     """
 
     async def unit(transaction: Transaction) -> Proposed:

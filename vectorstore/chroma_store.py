@@ -161,10 +161,11 @@ class ChromaStore:
     def replace(self, name: str, by: str) -> None:
         """Put the collection `by` in the place of `name`, which goes."""
         replacement = self._get(by)
-        if name in self.collections():
-            self._opened().delete_collection(name)
-        self._collections.clear()
-        replacement.modify(name=name)
+        with self._forgotten_on_fault(name):
+            if name in self.collections():
+                self._opened().delete_collection(name)
+            self._collections.clear()
+            replacement.modify(name=name)
         self._resident.rename(by, name)
 
     def load_some(self) -> bool:

@@ -18,7 +18,7 @@ USUAL_VECTOR_WEIGHT = 0.4
 # ahead; .3 in English). Found on the same half; .02 to .04 and .09 to .11 differ little. Of the other embedders it is
 # not known, so theirs always have all of it.
 _LEADS = {"wordllama": (0.02, 0.09)}
-# … ahead of this one of the nearest, counted from 0, or of the last. Of few it says nothing: they are never alike.
+# … ahead of this one of the nearest, counted from 0, or of the last; of so few as _FEW a lead is not looked at.
 _LED, _FEW = 49, 24
 # What is left of the share at least: what the words leave equal is in the order of the cosines.
 _LEAST_PART = 0.02

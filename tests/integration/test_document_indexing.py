@@ -43,13 +43,19 @@ async def test_small_documents_share_an_index_write(opened):
     assert await desk.knowledge_version() - before <= 3
 
 
-async def test_a_huge_document_gives_way_after_each_slice(opened):
-    """Another business's small document is live long before a huge one is through."""
-    embedder = MemoryEmbedder()
+async def at_a_huge_document(opened, embedder):
+    """A desk and its huge document, of which the embedder holds the first slice back."""
     desk = await opened(embedder)
     embedder.gate.clear()
     huge = await desk.upload("huge.md", b"".join(b"## %d\n\nPart %d of it.\n\n" % (n, n) for n in range(3_000)))
     await embedder.called.wait()
+    return desk, huge
+
+
+async def test_a_huge_document_gives_way_after_each_slice(opened):
+    """Another business's small document is live long before a huge one is through."""
+    embedder = MemoryEmbedder()
+    desk, huge = await at_a_huge_document(opened, embedder)
     small = await desk.ingestion.accept("b2", "small.txt", pieces(b"Small."))
     while (await desk.ingestion.get("b2", small.id)).status is not DocumentStatus.EMBEDDING:
         await asyncio.sleep(0.005)
@@ -62,10 +68,7 @@ async def test_a_huge_document_gives_way_after_each_slice(opened):
 async def test_nothing_is_read_far_ahead_of_the_index(opened):
     """While much of a business waits its next document is not read; another business's is, and in the end all are."""
     embedder = MemoryEmbedder()
-    desk = await opened(embedder)
-    embedder.gate.clear()
-    huge = await desk.upload("huge.md", b"".join(b"## %d\n\nPart %d of it.\n\n" % (n, n) for n in range(3_000)))
-    await embedder.called.wait()
+    desk, huge = await at_a_huge_document(opened, embedder)
     following = await desk.upload("following.txt", b"Following.")
     other = await desk.ingestion.accept("b2", "other.txt", pieces(b"Other."))
     while await statuses(desk, [other]) != {DocumentStatus.EMBEDDING}:

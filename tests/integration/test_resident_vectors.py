@@ -124,7 +124,7 @@ def test_a_new_collection_is_held_from_its_beginning(tmp_path: Path) -> None:
     store.close()
 
 
-class Vectors:
+class CountedPages:
     """A store of 3,000 vectors under each of some names, that counts what is read of it."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ SIZE = size_of(3_000, 64)
 @pytest.mark.parametrize(("limit", "fits"), [(SIZE, True), (SIZE - 1, False), (0, False)])
 def test_a_collection_fits_or_not(clock: FakeClock, limit: int, fits: bool) -> None:  # noqa: FBT001 - a parameter
     """To the byte: what was read is kept, and what would not be kept is not read."""
-    store = Vectors()
+    store = CountedPages()
     resident = ResidentVectors(limit, store.page, store.count, clock)
     assert loaded(resident, "a") == fits
     assert store.pages == (2 if fits else 0)
@@ -162,7 +162,7 @@ def test_a_collection_fits_or_not(clock: FakeClock, limit: int, fits: bool) -> N
 
 async def test_who_gives_way(clock: FakeClock) -> None:
     """Not what is asked now: two that do not fit together do not take turns. After a while it does."""
-    store = Vectors()
+    store = CountedPages()
     resident = ResidentVectors(2 * SIZE, store.page, store.count, clock)
     assert loaded(resident, "a")
     assert loaded(resident, "b")
@@ -177,7 +177,7 @@ async def test_who_gives_way(clock: FakeClock) -> None:
 
 def test_what_grows_unasked_gives_way_first(clock: FakeClock) -> None:
     """A large upload into a new collection does not cost others their place."""
-    store = Vectors()
+    store = CountedPages()
     resident = ResidentVectors(SIZE + 1_000, store.page, store.count, clock)
     assert loaded(resident, "a")
     resident.begin("new", 64)
@@ -188,7 +188,7 @@ def test_what_grows_unasked_gives_way_first(clock: FakeClock) -> None:
 
 def test_a_collection_is_read_once(clock: FakeClock) -> None:
     """Questions that come while it is read do not have it read again."""
-    store = Vectors()
+    store = CountedPages()
     resident = ResidentVectors(SIZE, store.page, store.count, clock)
     resident.want("a", 64)
     while resident.load_some():
@@ -196,6 +196,18 @@ def test_a_collection_is_read_once(clock: FakeClock) -> None:
     resident.want("a", 64)
     assert not resident.load_some()
     assert store.pages == 2
+
+
+def test_a_probe_asks_chroma_itself(store: ChromaStore) -> None:
+    """Who looks whether the store finds what it holds is not answered from memory, and wants nothing held."""
+    asked = many(COUNT)[7]
+    assert store.query(ONE, asked, 1, stored=True)[0][0] == "v7"
+    assert not store.load_some()
+    store.query(ONE, asked, 1)
+    load(store)
+    held(store)._held[ONE].index.remove(["v7"])
+    assert store.query(ONE, asked, 1)[0][0] != "v7"
+    assert store.query(ONE, asked, 1, stored=True)[0][0] == "v7"
 
 
 def test_a_failed_write_is_not_trusted(store: ChromaStore) -> None:
