@@ -179,16 +179,19 @@ async def test_nothing_goes_outside_the_24_hour_window(stage: Stage) -> None:
 
 
 async def test_an_account_problem_stops_sending_and_is_told(stage: Stage) -> None:
-    """A revoked token pauses the number, tells the operator, and loses nothing."""
-    stage.line.faults.append(refused(190, 401))
+    """A revoked token pauses the number, tells the operator, and loses nothing; one message at a time tries again."""
+    stage.line.faults.extend([refused(190, 401), refused(190, 401), refused(190, 401)])
     async with stage.running() as parts:
         await ask(stage)
         await stage.say("4915999999999", "Hi.")
         await stage.wait(2)
-        assert stage.line.sent == []
+        assert len(stage.line.faults) == 2
         assert "190" in str(parts.delivery.problems())
         await stage.wait(62)
-        assert len(stage.line.texts) == 1, "one message tries whether it works again"
+        assert len(stage.line.faults) == 1, "one message tries whether it works again, the other waits with it"
+        await stage.wait(122)
+        assert (len(stage.line.faults), stage.line.sent) == (0, []), "the pause doubles, and again one message tries"
+        await stage.clock.advance(240)
         await stage.wait(32)
         assert sorted(stage.line.texts) == ["You said: Hello.", "You said: Hi."]
         assert parts.delivery.problems() == {}
