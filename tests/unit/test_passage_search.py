@@ -53,6 +53,18 @@ def test_two_findings_become_one() -> None:
     assert fused([], []) == []
 
 
+def test_behind_twenty_there_are_more() -> None:
+    """The best of one search is not overtaken by what is last in both: the other may have it as number twenty-one."""
+    others = [replace(LAMP, chunk_id=f"{n:02}", score=0.9) for n in range(18)]
+    last = replace(LAMP, chunk_id="last", score=0.8)
+    asked = [replace(SHOE, score=1.0), *others, last]
+    leaning = [replace(LAMP, chunk_id="other", score=0.85), *(replace(each, score=0.82) for each in others), last]
+    assert (len(asked), len(leaning)) == (20, 20)
+    found = [each.chunk_id for each in fused(asked, leaning)]
+    assert found[0] == SHOE.chunk_id
+    assert found[-1] == "last"
+
+
 def test_a_long_question_stands_alone() -> None:
     """Only a short one is rewritten: that costs a call."""
     stop_words = PACKS["en"].stop_words
