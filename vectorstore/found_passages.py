@@ -1,6 +1,6 @@
 """Turns candidates into passages: what is live now, exactly compared, without near-copies of each other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from vectorstore.joined_texts import TEXT_CHARACTERS, joined_text
 from vectorstore.near_copies import without_copies
 from vectorstore.reranker import Reranker
 from vectorstore.search_legs import Found, QueryVector
+from vectorstore.shared_ngrams import shared_ngrams
 
 # So many that may come first are read with their neighbours; only the one that does is filled up with them.
 _JOINED = 3
@@ -58,7 +59,7 @@ class FoundPassages:
         ranking = [key for key, _ in found.ranking(question.weight)]
         read: dict[str, LiveChunk] = {}
         distinct: list[Ranked] = []
-        cosines = dict(found.vectors or {})
+        cosines, wording = dict(found.vectors or {}), dict[str, float]()
         wanted = question.limit + (_SPARE if self._reranker else 0)
         while len(distinct) < question.limit and len(read) < len(ranking):
             # twice as many each time: of many copies none is compared again and again
@@ -70,8 +71,8 @@ class FoundPassages:
             gone = set(ids) - read.keys()
             ranking = [key for key in ranking if key not in gone]
             cosines |= _cosines(chunks, question.vector)
-            if found.vectors is not None:
-                found = replace(found, vectors=cosines)
+            wording |= _wording(chunks, question.text)
+            found = replace(found, vectors=None if found.vectors is None else cosines, wording=wording)
             distinct = list(islice(_distinct(read, found.ranking(question.weight), cosines), wanted))
         return distinct
 
@@ -98,6 +99,11 @@ def _cosines(chunks: Iterable[LiveChunk], asked: QueryVector | None) -> dict[str
         return {}
     exact = ((chunk.id, cosine_of(chunk.vector, asked.vector)) for chunk in chunks)
     return {key: cosine for key, cosine in exact if cosine is not None}
+
+
+def _wording(chunks: Sequence[LiveChunk], asked: str) -> dict[str, float]:
+    shares = shared_ngrams(asked, [embedded_text(chunk.heading, chunk.text) for chunk in chunks])
+    return dict(zip((chunk.id for chunk in chunks), shares, strict=True))
 
 
 def _distinct(

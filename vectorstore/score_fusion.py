@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ _LED, _FEW = 49, 24
 _LEAST_PART = 0.02
 # Between a passage that answers and one that does not, a cosine differs by less than half of what the words' scores do.
 _COSINE_SPREAD = 2.5
+# What having all of the question's wording adds, where all of its words score about 1. On the same half .25 to .4 are
+# about as good (nothing below the better leg, MRR .006 to .008 higher in the mean); from .45 on single sets fall.
+_WORDING = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,12 @@ def normalised(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def fused(
-    cosines: Mapping[str, float] | None, words: Mapping[str, float] | None, weight: VectorWeight
+    cosines: Mapping[str, float] | None,
+    words: Mapping[str, float] | None,
+    weight: VectorWeight,
+    wording: Mapping[str, float] = MappingProxyType({}),
 ) -> list[tuple[str, float]]:
-    """(key, score 0..1), best first. None is a leg that did not answer.
+    """(key, score 0..1), best first. None is a leg that did not answer; `wording` has what was read of the candidates.
 
     The order is that of the scores as they are: each leg's own range must not be stretched, where it tells nothing it
     is narrow (WordLlama's cosines in Arabic). The scores say besides how far both legs agree on the best. What has no
@@ -74,7 +81,8 @@ def fused(
     has_cosine = np.array([key in cosines for key in keys])
     share, deciding = weight.share, weight.in_order(near[has_cosine])
     agreement = share * _stretched(near) * has_cosine + (1.0 - share) * said / max(float(said.max()), 1e-9)
-    total = _stretched(deciding * _COSINE_SPREAD * near + (1.0 - deciding) * said)
+    shared = np.array([wording.get(key, 0.0) for key in keys])
+    total = _stretched(deciding * _COSINE_SPREAD * near + (1.0 - deciding) * said + _WORDING * shared)
     scores: list[float] = (float(agreement.max()) * total).tolist()
     return sorted(zip(keys, scores, strict=True), key=_best_first)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from database.lexical import LexicalError, LexicalIndex, WordHits
 from database.metrics import Metrics
@@ -36,6 +36,7 @@ class Found:
     """The candidates of each leg by chunk id, at most `fetch` of its own; None for a leg that did not answer.
 
     `words` also scores what only the vectors found. `vectors_given` and `words_given` are how many each leg gave.
+    `wording` says of those that were read how much of the question's wording they have, 0..1.
     """
 
     fetch: int
@@ -43,6 +44,7 @@ class Found:
     words: Mapping[str, float] | None
     vectors_given: int
     words_given: int
+    wording: Mapping[str, float] = field(default_factory=dict)
 
     def ids(self) -> list[str]:
         """All candidates, each once."""
@@ -50,13 +52,13 @@ class Found:
 
     def ranking(self, weight: VectorWeight) -> list[tuple[str, float]]:
         """All of both, fused, best first."""
-        return fused(self.vectors, self.words, weight)
+        return fused(self.vectors, self.words, weight, self.wording)
 
     def only(self, live: set[str]) -> "Found":
         """What is live of them."""
         vectors = None if self.vectors is None else {key: s for key, s in self.vectors.items() if key in live}
         words = None if self.words is None else {key: s for key, s in self.words.items() if key in live}
-        return Found(self.fetch, vectors, words, self.vectors_given, self.words_given)
+        return replace(self, vectors=vectors, words=words)
 
     @property
     def gives_more(self) -> bool:

@@ -68,6 +68,14 @@ def test_vectors_that_tell_nothing_decide_less() -> None:
         assert fused(alike, said, lead)[0][0] == "n59"
 
 
+def test_wording_decides_between_equals() -> None:
+    """What has the question's wording comes before what is as near and says as much; it does not outweigh words."""
+    cosines, words = {"a": 0.5, "b": 0.5, "c": 0.3}, {"a": 0.6, "b": 0.6, "c": 0.1}
+    assert [key for key, _ in fused(cosines, words, WEIGHT)] == ["a", "b", "c"]
+    assert [key for key, _ in fused(cosines, words, WEIGHT, {"a": 0.2, "b": 0.4})] == ["b", "a", "c"]
+    assert [key for key, _ in fused(cosines, words, WEIGHT, {"c": 1.0})] == ["a", "b", "c"]
+
+
 @given(LEG, LEG, st.floats(0, 1))
 def test_scores(vector: dict[str, float], lexical: dict[str, float], weight: float) -> None:
     """Scores are between 0 and 1, best first, one a candidate of either leg."""
