@@ -1,20 +1,20 @@
 """Wires where knowledge comes from besides uploads: web pages, answers, exported chats."""
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp.abc import AbstractResolver
 
-from agents.language_packs import LanguagePack
 from bot.knowledge_settings import KnowledgeSettings
 from bot.version import VERSION
 from database.clock import Clock
 from database.engine import Database
 from services.answer_pairs import AnswerPairs
 from services.chat_proposals import ChatProposals
+from services.chat_reader import ChatLimits
 from services.source_documents import SourceDocuments
 from services.web_addresses import WebRules
 from services.web_fetch import MEGABYTE, FetchOptions, WebFetcher
@@ -53,20 +53,6 @@ class OpenKnowledge(Protocol):
         """What makes documents."""
         ...
 
-    @property
-    def agents(self) -> "WithPacks":
-        """What knows polite words."""
-        ...
-
-
-class WithPacks(Protocol):
-    """What knows polite words."""
-
-    @property
-    def packs(self) -> Mapping[str, LanguagePack]:
-        """By language."""
-        ...
-
 
 @asynccontextmanager
 async def knowledge_sources(
@@ -79,8 +65,12 @@ async def knowledge_sources(
 ) -> AsyncIterator[KnowledgeSources]:
     """The sources of an open knowledge, for the length of the block."""
     answers = AnswerPairs(knowledge.database, knowledge.ingestion, clock)
-    most_chat_bytes = settings.concierge_chat_export_mb * MEGABYTE
-    chats = ChatProposals(knowledge.database, answers, knowledge.agents.packs, clock, most_bytes=most_chat_bytes)
+    chat_limits = ChatLimits(
+        settings.concierge_chat_export_mb * MEGABYTE,
+        settings.concierge_parser_seconds,
+        settings.concierge_parser_memory_mb,
+    )
+    chats = ChatProposals(knowledge.database, answers, clock, chat_limits)
     async with _running_web(settings, knowledge, clock, dice, resolver) as web:
         yield KnowledgeSources(web, answers, chats, settings.concierge_max_upload_mb * MEGABYTE)
 

@@ -90,8 +90,8 @@ def chat_text(file: BinaryIO, most_bytes: int) -> str:
 def chat_messages(text: str, most: int = _MOST_MESSAGES) -> list[ChatMessage]:
     """What people wrote, in order, without media, deleted messages and the system's notes. Raises NotAChatError.
 
-    Of a chat of more than `most` messages the newest. For a thread: 20 MB take about ten seconds, and
-    nothing in it grows faster than the text.
+    Of a chat of more than `most` messages the newest. 20 MB take about ten seconds; nothing in it grows
+    faster than the text.
     """
     found = deque(_messages(text), maxlen=most)
     if not found:

@@ -1,12 +1,9 @@
 """Exported chats as a source of proposed answers: nothing becomes knowledge without a person's yes."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from agents.intent_rules import IntentRules
-from agents.language_packs import LanguagePack
 from database.clock import Clock
 from database.engine import Database
 from database.proposed_answers import (
@@ -19,8 +16,7 @@ from database.proposed_answers import (
     take_proposal,
 )
 from services.answer_pairs import AnswerPair, AnswerPairs, QuestionTakenError, pair_content, taken_by
-from services.chat_export import chat_messages, chat_text
-from services.chat_pairs import ChatPair, chat_pairs
+from services.chat_reader import ChatLimits, read_chat
 from services.document_files import safe_filename
 
 
@@ -39,21 +35,11 @@ class ReadChat:
 class ChatProposals:
     """May be called by many at once; one chat is read at a time."""
 
-    def __init__(
-        self,
-        database: Database,
-        answers: AnswerPairs,
-        packs: Mapping[str, LanguagePack],
-        clock: Clock,
-        *,
-        most_bytes: int,
-    ) -> None:
+    def __init__(self, database: Database, answers: AnswerPairs, clock: Clock, limits: ChatLimits) -> None:
         self._database = database
         self._answers = answers
-        self._packs = packs
-        self._rules: IntentRules | None = None
         self._clock = clock
-        self._most_bytes = most_bytes
+        self._limits = limits
         self._turn = asyncio.Semaphore(1)
 
     async def read(self, business_id: str, filename: str, file: BinaryIO, business_name: str | None) -> ReadChat:
@@ -63,7 +49,7 @@ class ChatProposals:
         Raises NotAChatError, UnclearBusinessError.
         """
         async with self._turn:
-            pairs = await asyncio.to_thread(self._pairs, file, business_name)
+            pairs = await read_chat(file, business_name, self._limits)
         proposals = [
             NewProposal(each.question, each.key, each.answer, each.times, each.asked_at.isoformat()) for each in pairs
         ]
@@ -99,8 +85,3 @@ class ChatProposals:
     async def refuse(self, business_id: str, proposal_id: str) -> bool:
         """It is not proposed again. False when there is none, or it was taken."""
         return await self._database.write(refuse_proposal(business_id, proposal_id))
-
-    def _pairs(self, file: BinaryIO, business_name: str | None) -> list[ChatPair]:
-        if self._rules is None:
-            self._rules = IntentRules(self._packs)
-        return chat_pairs(chat_messages(chat_text(file, self._most_bytes)), business_name, self._rules)

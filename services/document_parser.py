@@ -20,6 +20,7 @@ from typing import Any
 from database.clock import Clock
 from services.chunker import ChunkDraft
 from services.document_errors import DAMAGED, TOO_MUCH_MEMORY, UnreadableDocumentError, too_slow
+from services.modest_children import child_environment
 from services.reading.archives import ArchiveLimits
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ _LINE_BYTES = 8 * 1024 * 1024
 _ERROR_BYTES = 4_096
 _READY_SECONDS = 5.0
 _FOLDER_PREFIX = "concierge-parser-"
-_ENVIRONMENT = ("PATH", "LANG", "LD_LIBRARY_PATH", "TESSDATA_PREFIX")
-_SOURCE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +197,7 @@ class _Child:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 limit=_LINE_BYTES,
-                env=_environment(folder),
+                env=child_environment(folder),
             )
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -295,16 +294,3 @@ def _lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _environment(folder: str) -> dict[str, str]:
-    """Only what Python needs: a process that reads strangers' files must not know our secrets."""
-    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return {
-        **kept,
-        "TMPDIR": folder,
-        "HOME": folder,
-        "PYTHONPATH": str(_SOURCE),
-        "PYTHONUTF8": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }

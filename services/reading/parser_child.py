@@ -9,11 +9,9 @@ standard input does.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import queue
-import resource
 import shutil
 import signal
 import sys
@@ -33,17 +31,14 @@ from services.document_errors import (
     UnreadableDocumentError,
 )
 from services.document_kinds import DocumentKind
+from services.modest_children import be_modest
 from services.reading.archives import ArchiveLimits
 from services.reading.document_reader import DocumentReader, parser_version
 from services.reading.text_recognition import TextRecognition, text_recognition
 
 SLICE_CHUNKS = 64
-_NICENESS = 10
-_MEGABYTE = 1024 * 1024
 _KILOBYTES_A_MEGABYTE = 1024
 _WORN_SHARE = 0.4
-# Nothing that we know writes files; what a library may write, the disk must not feel.
-_FILE_MB = 64
 # The parent's own limit comes first; the alarm is for a parent that is gone.
 _ALARM_GRACE_SECONDS = 10
 # Of the time for a document: pictures of pages that take longer are left out.
@@ -53,7 +48,7 @@ _RECOGNITION_SHARE = 0.6
 def main() -> None:
     """Answer requests until standard input ends."""
     options = _arguments()
-    _be_modest(options.memory_mb)
+    be_modest(options.memory_mb)
     answers = _private_stdout()
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, options.folder), daemon=True).start()
@@ -75,18 +70,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True, help="its own, removed when it ends")
     parser.add_argument("--languages", nargs="*", default=[], help="for text recognition, by Tesseract's names")
     return parser.parse_args()
-
-
-def _be_modest(memory_mb: int) -> None:
-    """Bounded memory, after everybody else for the processor, first to go when the machine runs out of memory."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mb * _MEGABYTE, memory_mb * _MEGABYTE))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_MB * _MEGABYTE, _FILE_MB * _MEGABYTE))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(_NICENESS)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    # Ctrl-C reaches the whole group; the parent decides when we end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _is_worn(memory_mb: int) -> bool:

@@ -10,7 +10,7 @@ from typing import cast
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from agents.language_packs import LanguagePack, load_language_packs
+from agents.language_packs import load_language_packs
 from agents.ports import Answer
 from agents.query_agent import QueryAgent
 from agents.topics import TopicFinder
@@ -105,19 +105,11 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class Speaking:
-    """What the sources know of languages."""
-
-    packs: Mapping[str, LanguagePack]
-
-
-@dataclass(frozen=True)
 class Ground:
     """What the sources stand on."""
 
     database: Database
     ingestion: SourceDocuments
-    agents: Speaking
 
 
 @asynccontextmanager
@@ -144,7 +136,7 @@ async def api_desk(
         knowledge = KnowledgeDesk(clock)
         wakes: list[bool] = []
         packs = await asyncio.to_thread(load_language_packs)
-        ground = Ground(knowledge_database or chat, cast("SourceDocuments", ingestion or knowledge), Speaking(packs))
+        ground = Ground(knowledge_database or chat, cast("SourceDocuments", ingestion or knowledge))
         sources: KnowledgeSources = await stack.enter_async_context(
             knowledge_sources(settings or KnowledgeSettings(), ground, clock, random.Random(7))
         )
