@@ -55,7 +55,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     ("customer", "question", "answer", "source"),
     [
         ("4915111000001", "What is the return policy?", "Returns within 30 days", "TECHMART ELECTRONICS"),
-        ("4915111000002", "What is AutoGen?", "multi-agent conversation framework", ", p. 1"),
+        ("4915111000002", "What is AutoGen?", "multi-agent conversation", ", p. 1"),
         (
             "4915111000003",
             "Are starter kits available in Spanish?",
