@@ -53,12 +53,6 @@ def vector_weight(embedder: str) -> VectorWeight:
     return VectorWeight(VECTOR_WEIGHTS.get(name, USUAL_VECTOR_WEIGHT), _LEADS.get(name))
 
 
-def normalised(scores: Mapping[str, float]) -> dict[str, float]:
-    """Between the leg's worst candidate, 0, and its best, 1. Candidates that are all equal are all its best."""
-    values: list[float] = _stretched(np.array(list(scores.values()))).tolist() if scores else []
-    return dict(zip(scores, values, strict=True))
-
-
 def fused(
     cosines: Mapping[str, float] | None,
     words: Mapping[str, float] | None,
@@ -72,9 +66,10 @@ def fused(
     cosine is taken to be as near as the last that has one. Equal scores keep the order of their keys.
     """
     if not cosines or not words:
-        only = normalised(cosines or words or {})
         share = 1.0 if cosines is None or words is None else weight.share if cosines else 1.0 - weight.share
-        return sorted(((key, share * score) for key, score in only.items()), key=_best_first)
+        return _by_one_leg(
+            words or {key: _COSINE_SPREAD * near for key, near in (cosines or {}).items()}, share, wording
+        )
     keys, least = list({**cosines, **words}), min(cosines.values())
     near = np.array([cosines.get(key, least) for key in keys])
     said = np.array([words.get(key, 0.0) for key in keys])
@@ -85,6 +80,15 @@ def fused(
     total = _stretched(deciding * _COSINE_SPREAD * near + (1.0 - deciding) * said + _WORDING * shared)
     scores: list[float] = (float(agreement.max()) * total).tolist()
     return sorted(zip(keys, scores, strict=True), key=_best_first)
+
+
+def _by_one_leg(leg: Mapping[str, float], share: float, wording: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Its best has the `share`, its worst 0; where all are equal they are all its best."""
+    if not leg:
+        return []
+    total = _stretched(np.array([score + _WORDING * wording.get(key, 0.0) for key, score in leg.items()]))
+    scores: list[float] = (share * total).tolist()
+    return sorted(zip(leg, scores, strict=True), key=_best_first)
 
 
 def _stretched(values: Floats) -> Floats:

@@ -57,6 +57,18 @@ async def test_best_first(base: KnowledgeBase) -> None:
     assert all(0 <= passage.score <= 1 and passage.cosine is not None for passage in found)
 
 
+async def test_wording_tells_words_of_one_stem_apart(base: KnowledgeBase) -> None:
+    """Of passages with the same stems the one whose word is nearer to the question's is first, also by words alone."""
+    others = [f"Rückgabe{what} steht im Vertrag." for what in ("termin", "ort", "stelle", "kosten", "schein", "preis")]
+    right = "Rückgaberecht steht im Vertrag."
+    await base.learn(SHOP, [*others, right])
+    await base.store("by words", [*others, right])
+    await base.words.repair()
+    for business_id in (SHOP, "by words"):
+        found = await base.index.search(business_id, "Welches Rückgaberechte?", limit=3)
+        assert found[0].text == right
+
+
 async def test_nothing_to_find(base: KnowledgeBase) -> None:
     """Without documents, without words in the question, or with none asked for, the answer is an empty list."""
     assert await base.index.search("nobody", "anything", limit=5) == []

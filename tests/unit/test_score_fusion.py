@@ -74,6 +74,8 @@ def test_wording_decides_between_equals() -> None:
     assert [key for key, _ in fused(cosines, words, WEIGHT)] == ["a", "b", "c"]
     assert [key for key, _ in fused(cosines, words, WEIGHT, {"a": 0.2, "b": 0.4})] == ["b", "a", "c"]
     assert [key for key, _ in fused(cosines, words, WEIGHT, {"c": 1.0})] == ["a", "b", "c"]
+    for near, said in ((cosines, None), (None, words)):
+        assert [key for key, _ in fused(near, said, WEIGHT, {"a": 0.2, "b": 0.4})] == ["b", "a", "c"]
 
 
 @given(LEG, LEG, st.floats(0, 1))
