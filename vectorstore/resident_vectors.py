@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 PAGE_NUMBERS = 256_000
 # What was asked within this time does not give way to another collection: two that do not fit would take turns.
 ASKED_SECONDS = 600.0
+# How long what had no room is not counted again.
+NO_ROOM_SECONDS = 60.0
 
 # (collection, limit, offset) → ids and vectors
 ReadPage = Callable[[str, int, int], tuple[Sequence[str], Vectors]]
@@ -51,6 +53,7 @@ class ResidentVectors:
         self._clock = clock
         self._held: dict[str, _Held] = {}
         self._wanted: dict[str, int] = {}
+        self._without_room: dict[str, float] = {}
         self._loading: _Loading | None = None
 
     def of(self, name: str) -> FlatIndex | None:
@@ -63,7 +66,10 @@ class ResidentVectors:
 
     def want(self, name: str, dimension: int) -> None:
         """Read this collection soon."""
-        if self._limit and name not in self._held and (self._loading is None or self._loading.name != name):
+        since = self._clock.monotonic() - self._without_room.get(name, float("-inf"))
+        if not self._limit or name in self._held or since < NO_ROOM_SECONDS:
+            return
+        if self._loading is None or self._loading.name != name:
             self._wanted[name] = dimension
 
     def begin(self, name: str, dimension: int) -> None:
@@ -87,6 +93,7 @@ class ResidentVectors:
         """The collection is no longer what it was."""
         self._held.pop(name, None)
         self._wanted.pop(name, None)
+        self._without_room.pop(name, None)
         if self._loading and self._loading.name == name:
             self._loading = None
 
@@ -102,6 +109,7 @@ class ResidentVectors:
         """Forget all."""
         self._held.clear()
         self._wanted.clear()
+        self._without_room.clear()
         self._loading = None
 
     def load_some(self) -> bool:
@@ -121,6 +129,7 @@ class ResidentVectors:
             dimension = self._wanted.pop(name)
             count = self._count(name)
             if not self._made_room(size_of(count, dimension)):
+                self._without_room[name] = self._clock.monotonic()
                 return
             self._loading = _Loading(name, FlatIndex(dimension, room=count))
         loading, limit = self._loading, max(1, PAGE_NUMBERS // self._loading.index.dimension)

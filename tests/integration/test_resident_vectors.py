@@ -16,7 +16,7 @@ from vectorstore.chroma_child import ChromaChild
 from vectorstore.chroma_store import MEGABYTE, ChromaStore
 from vectorstore.flat_index import size_of
 from vectorstore.frames import encode, pack_vectors, read_blocking
-from vectorstore.resident_vectors import ASKED_SECONDS, PAGE_NUMBERS, ResidentVectors
+from vectorstore.resident_vectors import ASKED_SECONDS, NO_ROOM_SECONDS, PAGE_NUMBERS, ResidentVectors
 
 ONE, OTHER = "shop.test-256", "hotel.test-256"
 PAGE = PAGE_NUMBERS // 256
@@ -129,13 +129,14 @@ class CountedPages:
 
     def __init__(self) -> None:
         self.vectors = {name: crowd(3_000, seed=seed) for seed, name in enumerate("abc")}
-        self.pages = 0
+        self.pages, self.counts = 0, 0
 
     def page(self, name: str, limit: int, offset: int) -> tuple[list[str], np.ndarray]:
         self.pages += 1
-        return names(3_000)[offset : offset + limit], self.vectors[name][offset : offset + limit]
+        return names(len(self.vectors[name]))[offset : offset + limit], self.vectors[name][offset : offset + limit]
 
     def count(self, name: str) -> int:
+        self.counts += 1
         return len(self.vectors[name])
 
 
@@ -173,6 +174,21 @@ async def test_who_gives_way(clock: FakeClock) -> None:
     assert resident.of("b") is not None
     assert loaded(resident, "c")
     assert resident.of("a") is None
+
+
+async def test_what_has_no_room_is_not_counted_with_every_question(clock: FakeClock) -> None:
+    """A collection beyond the limit is looked at once a minute; one that was made anew at once."""
+    store = CountedPages()
+    resident = ResidentVectors(SIZE - 1, store.page, store.count, clock)
+    assert not loaded(resident, "a")
+    assert not loaded(resident, "a")
+    assert store.counts == 1
+    await clock.advance(NO_ROOM_SECONDS)
+    assert not loaded(resident, "a")
+    assert store.counts == 2
+    store.vectors["a"] = store.vectors["a"][:2_000]
+    resident.forget("a")
+    assert loaded(resident, "a")
 
 
 def test_what_grows_unasked_gives_way_first(clock: FakeClock) -> None:
