@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from agents.language_detector import LanguageDetector
 from agents.language_packs import LanguagePack
-from agents.words import RUN, folded, is_unspaced, stem, words
+from agents.words import WRITTEN, folded, is_unspaced, stem, words
 
 
 class WordMarks:
@@ -33,7 +33,7 @@ class WordMarks:
 
 
 def _matches(text: str, wanted: set[str]) -> Iterator[tuple[int, int]]:
-    for run in RUN.finditer(text):
+    for run in WRITTEN.finditer(text):
         start, end = run.span()
         if not is_unspaced(run.group()):
             if any(stem(word) in wanted for word in words(run.group())):

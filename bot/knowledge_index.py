@@ -156,8 +156,7 @@ def _check(index: KnowledgeIndex, switch: EmbedderSwitch, reindexing: Reindexing
         progress = switch.progress if switch.progress is not None else reindexing.progress
         if progress is not None:
             facts["reindexing"] = round(progress, 2)
-        if state.degraded is None:
-            return Component(State.OK, facts)
-        return Component(State.DEGRADED, {**facts, "problem": state.degraded})
+        wrong = state.degraded or switch.problem
+        return Component(State.DEGRADED, {**facts, "problem": wrong}) if wrong else Component(State.OK, facts)
 
     return check

@@ -61,6 +61,17 @@ def words_of(numbers: Sequence[int]) -> Unit[list[ChunkWords]]:
     return unit
 
 
+def words_with_ids(chunk_ids: Sequence[str]) -> Unit[list[ChunkWords]]:
+    """The chunks with these ids, in the order of their numbers."""
+    names, parameters = listed("id", chunk_ids)
+
+    async def unit(transaction: Transaction) -> list[ChunkWords]:
+        rows = await transaction.all(f"{_WORDS} WHERE c.id IN ({names}) ORDER BY c.n", parameters)
+        return [_words(row) for row in rows]
+
+    return unit
+
+
 def numbered_ids(after: int, limit: int) -> Unit[list[tuple[int, str]]]:
     """Number and id of the next chunks behind `after` that belong in the indexes."""
 

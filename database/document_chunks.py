@@ -14,6 +14,8 @@ from database.records import Chunk
 from database.transaction import Row, Transaction, Unit
 
 HASH_BYTES = 16
+# The oldest so many chunks of one text are asked for its embedding: the one that was embedded first is among them.
+DONORS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,9 @@ def open_chunks(after: Mapping[str, int], embedder: str, limit: int) -> Unit[lis
             "id, business_id, document_id, version_id, ordinal, text, heading, page, donor",
             f"FROM (SELECT {CHUNK_COLUMNS}, COALESCE("
             "(SELECT chunk_id FROM embeddings WHERE chunk_id = c.id AND embedder = :embedder), "
-            "(SELECT e.chunk_id FROM chunks AS o JOIN embeddings AS e ON e.chunk_id = o.id AND e.embedder = :embedder "
-            "WHERE o.business_id = c.business_id AND o.text_hash = c.text_hash LIMIT 1)) AS donor "
+            "(SELECT chunk_id FROM embeddings WHERE embedder = :embedder AND chunk_id IN "
+            f"(SELECT id FROM chunks WHERE business_id = c.business_id AND text_hash = c.text_hash LIMIT {DONORS}) "
+            "LIMIT 1)) AS donor "
             "FROM json_each(:cursors) AS j JOIN chunks AS c ON c.version_id = json_extract(j.value, '$[0]') "
             "AND c.ordinal > json_extract(j.value, '$[1]') ORDER BY j.key, c.ordinal LIMIT :limit)",
             {"cursors": cursors, "embedder": embedder, "limit": limit},

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -9,10 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from database.chunks import ChunkWords, last_number, numbered_ids, words_after, words_of
+from database.chunks import ChunkWords, last_number, numbered_ids, words_after, words_of, words_with_ids
 from database.engine import Database, DatabaseClosedError, DatabaseOptions
 from database.lexical_search import LEAST_RARE, IndexedStems, Proposed, asked_stems, count_words, propose, stems_of
-from database.lexical_units import add_words, indexed_after, merge_words, remove_words, watermark, word_tables
+from database.lexical_units import (
+    add_words,
+    indexed_after,
+    indexed_among,
+    merge_words,
+    remove_words,
+    watermark,
+    word_tables,
+)
 from database.metrics import Metrics
 from database.migrations import NewerDatabaseError
 from database.transaction import Unit
@@ -124,12 +133,27 @@ class LexicalIndex:
         frequencies = {**known, **found.counted}
         return asked_words([stem for stem in question if stem in frequencies], frequencies, found.chunks)
 
-    async def catch_up(self) -> int:
-        """Index every chunk of knowledge.db behind the watermark, in slices; how many."""
+    async def add(self, chunk_ids: Sequence[str]) -> None:
+        """Index these chunks of knowledge.db now, and about as many of those that wait before them.
+
+        Those may be a hundred thousand, of documents that are being read: nobody else's wait for all of them.
+        """
+        if not self._catching_up.locked():
+            await self.catch_up(len(chunk_ids) + SLICE)
+        have = await self._read(indexed_among(chunk_ids))
+        missing = [chunk_id for chunk_id in chunk_ids if chunk_id not in have]
+        for start in range(0, len(missing), SLICE):
+            async with self._slices:
+                chunks = await self._knowledge.read(words_with_ids(missing[start : start + SLICE]))
+                if chunks:
+                    await self._write(add_words(chunks, in_order=False))
+
+    async def catch_up(self, most: float = math.inf) -> int:
+        """Index every chunk of knowledge.db behind the watermark, in slices, until there are `most`; how many."""
         done = 0
         async with self._catching_up:
             after = await self._read(watermark())
-            while chunks := await self._taken_in(after):
+            while done < most and (chunks := await self._taken_in(after)):
                 after = chunks[-1].n
                 done += len(chunks)
         return done
@@ -193,6 +217,7 @@ class LexicalIndex:
                 await self._discard(self._database)
                 await asyncio.to_thread(beside.replace, self._path)
                 await self._open()
+            await self.catch_up()  # what was added to the former file meanwhile
         finally:
             await asyncio.to_thread(_delete, beside)
         return count

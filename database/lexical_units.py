@@ -1,4 +1,4 @@
-"""The SQL of lexical.db: one FTS5 table a business, kept up to a watermark."""
+"""The SQL of lexical.db: one FTS5 table a business, kept up to a watermark; behind it, too, some chunks may be."""
 
 import json
 import sys
@@ -29,8 +29,22 @@ def watermark() -> Unit[int]:
     return unit
 
 
-def add_words(chunks: Sequence[ChunkWords]) -> Unit[None]:
-    """Index chunks, and move the watermark to the last of them. What is in the index already is left alone."""
+def indexed_among(chunk_ids: Sequence[str]) -> Unit[set[str]]:
+    """Those of the chunks that are in the index."""
+
+    async def unit(transaction: Transaction) -> set[str]:
+        rows = await transaction.packed(
+            "chunk_id",
+            "FROM indexed_chunks WHERE chunk_id IN (SELECT value FROM json_each(:ids))",
+            {"ids": json.dumps(list(chunk_ids))},
+        )
+        return {chunk_id for (chunk_id,) in rows}
+
+    return unit
+
+
+def add_words(chunks: Sequence[ChunkWords], *, in_order: bool = True) -> Unit[None]:
+    """Index chunks; `in_order`, the watermark moves to the last of them. What is in the index already is left alone."""
 
     async def unit(transaction: Transaction) -> None:
         for business_id in sorted({chunk.business_id for chunk in chunks if chunk.wanted}):
@@ -46,9 +60,10 @@ def add_words(chunks: Sequence[ChunkWords]) -> Unit[None]:
                 [(chunk.n, " ".join(body)) for chunk, body in fresh],
             )
             await _count(transaction, number, len(fresh))
-        await transaction.run(
-            "UPDATE watermark SET n = :n WHERE id = 1 AND n < :n", {"n": max(chunk.n for chunk in chunks)}
-        )
+        if in_order:
+            await transaction.run(
+                "UPDATE watermark SET n = :n WHERE id = 1 AND n < :n", {"n": max(chunk.n for chunk in chunks)}
+            )
 
     return unit
 

@@ -19,7 +19,10 @@ class SchemaReport:
 
 
 def schema_report(path: Path, name: str) -> SchemaReport | None:
-    """The report of one file; None when it is not there yet. Blocking; safe beside a running owner."""
+    """The report of one file, whose pages are looked through; None when it is not there yet.
+
+    Blocking, some seconds a GB; safe beside a running owner.
+    """
     if not path.exists():
         return None
     newest = max((number for number, _ in steps(name)), default=0)
@@ -27,7 +30,9 @@ def schema_report(path: Path, name: str) -> SchemaReport | None:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
-            return SchemaReport(path.name, current_version(connection), newest, size)
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            damage = None if said == "ok" else " ".join(str(said).split())
+            return SchemaReport(path.name, current_version(connection), newest, size, damage)
         finally:
             connection.close()
     except sqlite3.Error as error:

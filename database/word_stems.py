@@ -21,7 +21,10 @@ _PLAIN = re.compile(r"[^\W_]+")
 _UNSPACED_START = re.compile(rf"[{UNSPACED}]")
 _BEGINS_UNSPACED = re.compile(rf"[\W\d]*[{UNSPACED}]")
 # Latin, Greek and Cyrillic accents, and the optional vowel marks of Hebrew and Arabic.
-_ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u064b-\u065f]+")
+_LOOSE = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f"
+_ACCENTS = re.compile(rf"[{_LOOSE}]+")
+WRITTEN = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[{INDIC}{_LOOSE}])+")
+"""RUN in a text that is not folded: accents may follow their letters as characters of their own."""
 _STEM_LETTERS = 5
 _DIGIT = re.compile(r"\d")
 # The article and the particles that are written onto it: without this every second Arabic stem would begin alike.

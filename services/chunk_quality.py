@@ -15,6 +15,8 @@ _PIECE = re.compile(r"[A-Za-z0-9]+")
 _PIECE_CHARACTERS = 12
 _DIGIT, _CAPITAL, _SMALL = re.compile(r"[0-9]"), re.compile(r"[A-Z]"), re.compile(r"[a-z]")
 _BROKEN_SHARE = 0.2
+# A line of zeros, of "-0-0-0": so few different characters make no words.
+_FEW_CHARACTERS, _LONG = 3, 60
 _CODE_SHARE = 0.7
 # A table of figures has tokens like these too, but hardly any with letters.
 _MIXED_SHARE = 0.3
@@ -24,6 +26,8 @@ def says_nothing(text: str) -> bool:
     """Whether nobody could read an answer out of the text."""
     readable = _BROKEN.sub("", _GLYPH_IDS.sub("", text))
     if not _LETTER_OR_DIGIT.search(readable):
+        return True
+    if len(readable) > _LONG and len(set("".join(readable.split()))) <= _FEW_CHARACTERS:
         return True
     if len(readable) < len(text):
         visible = _visible(text)

@@ -97,9 +97,12 @@ class DocumentIndexing:
         self._filled.set()
 
     def waiting(self, business_id: str) -> int:
-        """How many chunks of the business wait to be embedded."""
-        mine = (each for each in self._progress.values() if each.task.business_id == business_id)
-        return sum(each.total - each.after - 1 for each in mine)
+        """How many chunks of the business wait to be embedded, without those of its largest document.
+
+        A huge one keeps no others from being read, only from being read far ahead.
+        """
+        mine = [each.left for each in self._progress.values() if each.task.business_id == business_id]
+        return sum(mine) - max(mine, default=0)
 
     async def stop(self, document_id: str) -> None:
         """Work no longer on this document, if it is here."""
@@ -187,8 +190,10 @@ class DocumentIndexing:
         found = {row.chunk.id: given[row.donor] for row in rows if row.donor in given}
         new = [row.chunk for row in rows if row.chunk.id not in found]
         if new:
-            vectors = await embedding.embed([embedded_text(chunk.heading, chunk.text) for chunk in new])
-            found |= {chunk.id: vector for chunk, vector in zip(new, vectors, strict=True) if vector is not None}
+            texts = {chunk.id: embedded_text(chunk.heading, chunk.text) for chunk in new}
+            once = list(dict.fromkeys(texts.values()))
+            vectors = dict(zip(once, await embedding.embed(once), strict=True))
+            found |= {key: vector for key, text in texts.items() if (vector := vectors[text]) is not None}
         return found
 
     async def _store(self, filled: _Slice, stored: set[str]) -> None:

@@ -33,9 +33,14 @@ class VersionProgress:
     over: bool = False
 
     @property
+    def left(self) -> int:
+        """How many chunks of it wait."""
+        return self.total - self.after - 1
+
+    @property
     def given_out(self) -> bool:
         """Whether no chunk of it waits any more."""
-        return self.after + 1 >= self.total
+        return self.left <= 0
 
     @property
     def alone(self) -> bool:
@@ -60,13 +65,12 @@ class IndexingQueue:
         self._businesses[progress.task.business_id].move_to_end(progress.task.document_id, last=False)
 
     def take(self) -> list[VersionProgress]:
-        """Versions of the business whose turn it is, the first come first; `[]` when nothing waits."""
+        """Versions of the business whose turn it is, those of which least is left first; `[]` when nothing waits."""
         while self._businesses:
             business_id, waiting = self._businesses.popitem(last=False)
             taken: list[VersionProgress] = []
-            while waiting and len(taken) < SLICE_DOCUMENTS and not (taken and taken[-1].alone):
-                first = next(iter(waiting.values()))
-                if taken and first.alone:
+            for first in sorted(waiting.values(), key=lambda each: each.left):
+                if len(taken) == SLICE_DOCUMENTS or (taken and (first.alone or taken[-1].alone)):
                     break
                 del waiting[first.task.document_id]
                 if not first.over:

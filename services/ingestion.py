@@ -36,6 +36,7 @@ from services.missing_vectors import MissingVectors
 from services.version_errors import (
     NEVER_PUBLISHED,
     NO_FILE,
+    NO_PAGE,
     NOT_FAILED,
     NOTHING_HELD,
     NotFailedError,
@@ -265,7 +266,7 @@ class Ingestion:
             raise NotFailedError(NOT_FAILED)
         version = await self._database.read(stored_version(business_id, document_id, known.version))
         if version is None or not version.sha256 or not await self._files.has(version.id):
-            raise VersionGoneError(NO_FILE)
+            raise VersionGoneError(NO_PAGE if known.source == "web" else NO_FILE)
         if not await self._database.write(try_again(business_id, document_id, self._clock.now())):
             raise NotFailedError(NOT_FAILED)
         self._work.put(business_id, document_id)

@@ -28,6 +28,7 @@ NOT_FAILED = "The document has not failed: there is nothing to try again."
 BROKE_OFF = "The upload broke off. Upload the file again."
 DELETED = "The document was deleted while the file came. Upload it again."
 NO_FILE = "The file itself is not there. Upload it again."
+NO_PAGE = 'Nothing of the page could be read. Have its address looked at again: by "check" of its web source.'
 NEVER_PUBLISHED = "The file was discarded before it was published."
 
 

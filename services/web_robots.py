@@ -75,7 +75,7 @@ class WebRobots:
         try:
             fetched = await self._fetcher.fetch(f"{site}/robots.txt", first_bytes=_FIRST_BYTES)
         except WebError as error:
-            return RobotsRules() if error.status in _NO_RULES else error
+            return RobotsRules() if error.status in _NO_RULES else type(error)(f"Its robots.txt: {error}", error.status)
         content = fetched.content or b""
         if len(content) == _FIRST_BYTES:
             content = content.rpartition(b"\n")[0]  # what is left of a line may mean something else

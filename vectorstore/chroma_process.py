@@ -151,7 +151,7 @@ class ChromaProcess:
     async def erase(self) -> None:
         """Throw the directory away and start again with an empty one."""
         async with self.closed():
-            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+            await asyncio.to_thread(_clear, self._directory)
             self._erased_at = self._failures
 
     @asynccontextmanager
@@ -285,3 +285,15 @@ async def _last_words(process: Process) -> str:
     while process.stderr is not None and (piece := await process.stderr.read(4096)):
         kept = (kept + piece)[-LAST_WORDS_BYTES:]
     return kept.decode(errors="replace").strip() or "no last words"
+
+
+def _clear(directory: Path) -> None:
+    """Nothing is left in it; what is there in its place, a file say, goes. A link to another disk stays one."""
+    if not directory.is_dir():
+        directory.unlink(missing_ok=True)
+        return
+    for each in directory.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        else:
+            each.unlink(missing_ok=True)

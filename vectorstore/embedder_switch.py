@@ -61,6 +61,8 @@ class EmbedderSwitch:
         self._total = 0
         self._told = 0
         self.ended = asyncio.Event()
+        # Why it does not get on, for readiness.
+        self.problem: str | None = None
 
     @classmethod
     @asynccontextmanager
@@ -90,10 +92,12 @@ class EmbedderSwitch:
             except Exception as error:
                 # Edge of a loop that must not die: what is away comes back, and nothing waits for this.
                 failures += 1
+                self.problem = f"the switch of embedder waits: {error}"
                 logger.warning("the switch of embedder waits: %s", error, exc_info=not is_expected(error))
                 longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 16), LONGEST_PAUSE_SECONDS)
                 await self._parts.clock.sleep(self._parts.dice.uniform(0.5, 1.0) * longest)
             else:
+                self.problem = None
                 self.ended.set()
                 return
 

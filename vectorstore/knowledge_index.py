@@ -150,11 +150,12 @@ class KnowledgeIndex:
 
         `embedder` names who made the vectors; None is who answers now.
         """
-        await asyncio.gather(self._add_words(), self._add_vectors(chunks, vectors, embedder or self._embedder.name))
+        embedder = embedder or self._embedder.name
+        await asyncio.gather(self._add_words(chunks), self._add_vectors(chunks, vectors, embedder))
 
-    async def _add_words(self) -> None:
+    async def _add_words(self, chunks: Sequence[Chunk]) -> None:
         try:
-            await self._words.catch_up()
+            await self._words.add([chunk.id for chunk in chunks])
         except LexicalError as error:
             logger.warning("words will be indexed later: %s", error)
             self._healer.look()

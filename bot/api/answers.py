@@ -24,11 +24,14 @@ Tags = Annotated[list[Annotated[str, AfterValidator(tidy_tag)]], Field(max_lengt
 
 
 class AnswerPairRequest(StrictRequest):
-    """A question and its answer, which may be Markdown. The same question again gets the new answer."""
+    """A question and its answer, which may be Markdown. The same question again gets the new answer.
+
+    Without `tags` an added question that there is already keeps its own; a pair that is put has none.
+    """
 
     question: Question
     answer: AnswerText
-    tags: Tags = Field(default=[])
+    tags: Tags | None = None
 
 
 class AnswersRequest(StrictRequest):
@@ -36,7 +39,7 @@ class AnswersRequest(StrictRequest):
 
     question: Question | None = None
     answer: AnswerText | None = None
-    tags: Tags = Field(default=[])
+    tags: Tags | None = None
     answers: Annotated[list[AnswerPairRequest], Field(min_length=1, max_length=MOST_ANSWERS)] | None = None
 
     def pairs(self) -> list[AnswerPairRequest]:
@@ -137,7 +140,7 @@ async def put_answer(request: web.Request) -> web.Response:
     wanted = await read_body(request, AnswerPairRequest)
     answers = request.app[API].sources.answers
     try:
-        changed = await answers.change(business.id, pair_id, wanted.question, wanted.answer, wanted.tags)
+        changed = await answers.change(business.id, pair_id, wanted.question, wanted.answer, wanted.tags or ())
     except (QuestionTakenError, AnswerNotTakenError) as error:
         raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if changed is None:

@@ -1,25 +1,28 @@
 """What callers may send, and how a body becomes one of these: 400 for what is no JSON, 422 for values."""
 
 import json
+import re
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from bot.api.problems import ProblemError
+from bot.api.problems import ProblemError, unusable
 from database.records import Mode
 
 LARGEST_BODY = 256 * 1024
 LONGEST_QUESTION = 4096
 MOST_FILTERS = 1_000
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 Body = TypeVar("Body", bound=BaseModel)
 
 
 def spoken(text: str) -> str:
-    """The text without NUL and outer blanks. Raises ValueError when nothing is left or it cannot be stored."""
-    clean = text.replace("\0", " ").strip()
+    """Without control characters and outer blanks. Raises ValueError when nothing is left or it cannot be stored."""
+    clean = _CONTROLS.sub(" ", text).strip()
     if not clean:
         raise ValueError("must not be blank")
     try:
@@ -79,6 +82,8 @@ async def read_body(request: web.Request, model: type[Body], *, largest: int = L
         document = json.loads(raw)
     except (ValueError, RecursionError):
         raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
+    if not isinstance(document, dict):
+        raise unusable("", "must be an object with named values")
     try:
         return model.model_validate(document)
     except ValidationError as error:

@@ -143,7 +143,9 @@ async def _received(request: web.Request, file: BinaryIO) -> tuple[str, str | No
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader):
                 continue
-            if part.name in FILE_FIELDS and filename is None:
+            if part.name in FILE_FIELDS and filename is not None:
+                raise unusable("files", "must be one chat: send the others one by one")
+            if part.name in FILE_FIELDS:
                 filename = part.filename or "chat.txt"
                 await _copy(part, file, request.app[API].sources.most_upload_bytes)
             elif part.name == NAME_FIELD:

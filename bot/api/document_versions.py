@@ -7,12 +7,15 @@ from aiohttp import web
 
 from bot.api.bodies import read_body
 from bot.api.businesses import business_of, id_of
+from bot.api.documents import NOT_UPLOADED
 from bot.api.knowledge_schemas import DocumentChangeRequest, RollBackRequest, VersionOut, VersionPage
 from bot.api.needs import API
 from bot.api.problems import ProblemError, not_found
 from bot.api.schemas import DocumentOut, answered
 from database.records import Document
 from services.version_errors import VersionError
+
+ANSWER = "answer"
 
 
 async def list_versions(request: web.Request) -> web.Response:
@@ -29,6 +32,7 @@ async def roll_back(request: web.Request) -> web.Response:
     business = await business_of(request)
     document_id = id_of(request, "document")
     wanted = await read_body(request, RollBackRequest)
+    await _refuse_answers(request, business.id, document_id)
     return await _changed(
         request.app[API].ingestion.roll_back(business.id, document_id, wanted.version), HTTPStatus.ACCEPTED
     )
@@ -59,7 +63,15 @@ async def change_document(request: web.Request) -> web.Response:
     business = await business_of(request)
     document_id = id_of(request, "document")
     wanted = await read_body(request, DocumentChangeRequest)
+    await _refuse_answers(request, business.id, document_id)
     return await _changed(request.app[API].ingestion.set_tags(business.id, document_id, wanted.tags))
+
+
+async def _refuse_answers(request: web.Request, business_id: str, document_id: str) -> None:
+    """What is made of a question with its answer says what these say: they are changed, not it."""
+    known = await request.app[API].ingestion.get(business_id, document_id)
+    if known is not None and known.source == ANSWER:
+        raise ProblemError(HTTPStatus.CONFLICT, NOT_UPLOADED[ANSWER])
 
 
 async def _changed(change: Awaitable[Document | None], status: HTTPStatus = HTTPStatus.OK) -> web.Response:

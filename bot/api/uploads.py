@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import BodyPartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, InvalidHeader
 
 from bot.api.needs import API
 from bot.api.problems import ProblemError, unusable
@@ -20,6 +20,7 @@ FORM = "multipart/form-data"
 PIECE_BYTES = 256 * 1024
 # aiohttp says with any of these that a body is no form, broke off, or that its sender has gone
 BROKEN = (ValueError, web.RequestPayloadError, HttpProcessingError, AssertionError, ConnectionError)
+CONTROLS = "The name of a file, or another header of its part, holds control characters. Rename the file."
 TRANSFER_ENCODINGS = {"binary", "7bit", "8bit", "base64", "quoted-printable"}
 
 
@@ -46,6 +47,8 @@ async def uploaded_files(request: web.Request, business_id: str, most: int) -> A
                 await _receive_form(request, business_id, files, most)
             else:
                 files.append(UploadedFile(None, await needs.ingestion.receive(business_id, _body(request))))
+        except InvalidHeader:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, CONTROLS) from None
         except BROKEN as error:
             logger.info("an upload broke off after %d files: %s", len(files), type(error).__name__)
             raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is broken or ended too early.") from None

@@ -125,8 +125,10 @@ def _databases(directory: Path) -> list[SchemaReport]:
 
 def _database_line(found: SchemaReport) -> Finding:
     name = found.file
+    if found.error and name == DATABASE_FILES["lexical"]:
+        return warning(name, f"cannot be read: {found.error}", "It is made anew by itself, at the latest at a start.")
     if found.error:
-        return problem(name, f"cannot be read: {found.error}", "Restore it from a copy.")
+        return problem(name, f"cannot be read: {found.error}", "Stop the server and `concierge restore` a snapshot.")
     if found.schema > found.newest:
         return problem(name, "was written by a newer version", "Start that version, or restore a copy.")
     if found.schema < found.newest:

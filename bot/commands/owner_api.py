@@ -92,7 +92,9 @@ class OwnerApi:
             raise CommandError(f"The running server does not answer: {error}") from error
         if response.status >= HTTPStatus.BAD_REQUEST:
             kind = NotThereError if response.status == HTTPStatus.NOT_FOUND else CommandError
-            raise kind(f"The server refused: {content.get('detail', response.status)}")
+            wrong = [f"{each['where']} {each['detail']}".strip() for each in content.get("errors") or ()]
+            said = " ".join([str(content.get("detail", response.status)), "; ".join(wrong)])
+            raise kind(f"The server refused: {said.strip()}")
         return content
 
 

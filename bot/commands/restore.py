@@ -71,7 +71,7 @@ async def _list(place: Place, *, as_json: bool) -> Exit:
         return Exit.OK
     for each in snapshots:
         index = ", with the index" if each.with_index else ""
-        missing = "" if each.complete else "  NOT COMPLETE: files are missing"
+        missing = "" if each.complete else "  NOT COMPLETE: files are missing or damaged"
         say(f"{each.id}  {each.files} files, {megabytes(each.bytes)}{index}, by {each.concierge}{missing}")
     for snapshot_id, broken in inventory.broken.items():
         say(f"{snapshot_id}  UNUSABLE: {broken.reason}")

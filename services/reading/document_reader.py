@@ -164,9 +164,11 @@ def _markdown_blocks(text: str) -> Iterator[Block]:
 
 def _html_blocks(page: str) -> Iterator[Block]:
     """The page without menus and scripts, under its title where it has no main heading."""
-    # xberg's Markdown of a page is complete; its structure lacks loose text, summaries and definitions.
-    blocks = markdown_blocks(extracted(page.encode("utf-8", "replace"), DocumentKind.HTML).content, keep_links=False)
     title = _TITLE.search(page[:_TITLE_WITHIN])
+    # taken out: where nobody wrote <head>, xberg takes it for a paragraph
+    body = page[: title.start()] + page[title.end() :] if title else page
+    # xberg's Markdown of a page is complete; its structure lacks loose text, summaries and definitions.
+    blocks = markdown_blocks(extracted(body.encode("utf-8", "replace"), DocumentKind.HTML).content, keep_links=False)
     if title and not _MAIN_HEADING.search(page):
         first = next((block for block in blocks if clean(block.text)), None)
         if first is None:

@@ -160,7 +160,7 @@ class Backups:
             raise StoreError("The index is on a Chroma server: it is no part of snapshots, and is made anew without.")
         address = to or self._options.place
         if not address:
-            raise StoreError("Say where the snapshot is to go, or set CONCIERGE_BACKUP_TO.")
+            raise StoreError("Say where the snapshot is to go (--to), or start the server with CONCIERGE_BACKUP_TO.")
         place = await self._threaded(partial(outside, address, self._directory, self._options.access))
         if self._work is not None and not self._work.done():
             raise BackupRunningError

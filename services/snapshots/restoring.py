@@ -62,10 +62,12 @@ def split_address(snapshot: str, place: str) -> tuple[str, str]:
 def find_snapshot(place: Place, wanted: str) -> Manifest:
     """The manifest of an id, or of the newest complete snapshot. Raises UnusableSnapshotError, StoreError."""
     if wanted == LATEST:
-        whole = take_inventory(place).whole
-        if not whole:
-            raise UnusableSnapshotError(f"There is no snapshot in {place.shown}.")
-        wanted = whole[-1]
+        inventory = take_inventory(place)
+        if not inventory.whole:
+            others = len(inventory.snapshots()) + len(inventory.broken)
+            damaged = f"; of {others}, files are missing or damaged: see `concierge restore --list`" if others else ""
+            raise UnusableSnapshotError(f"There is no {'usable ' if others else ''}snapshot in {place.shown}{damaged}.")
+        wanted = inventory.whole[-1]
     path = manifest_path(wanted)
     found = [stored for stored in place.list(MANIFESTS) if stored.path == path]
     try:

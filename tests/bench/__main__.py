@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def main() -> int:
     """Print a table a part; 1 when a figure is below its floor."""
     logging.basicConfig(level=logging.ERROR)
     wanted = sys.argv[1:] or PARTS
+    if unknown := [name for name in wanted if name not in PARTS]:
+        print(f"There is no part {', '.join(unknown)}; there are {', '.join(PARTS)}.", file=sys.stderr)
+        return os.EX_USAGE
     figures: list[Figure] = []
     for name in wanted:
         part = importlib.import_module(f"tests.bench.{name}")

@@ -53,6 +53,31 @@ async def test_a_pair_becomes_knowledge(desk):
     assert (shown["question"], shown["document"]["status"]) == ("Do you deliver on Sundays?", "ready")
 
 
+async def test_a_pairs_document_says_what_the_pair_says(desk):
+    """Its versions and tags are changed by the pair alone; the same question without tags keeps them."""
+    wanted = {"question": "What do boats cost?", "answer": "50 euros.", "tags": ["sea"]}
+    pair = await call(desk, "POST", "/answers", 201, json=wanted)
+    again = await call(desk, "POST", "/answers", 201, json={**wanted, "answer": "99 euros.", "tags": None})
+    assert (again["id"], again["answer"], again["tags"]) == (pair["id"], "99 euros.", ["sea"])
+    await desk.ended(again["document"])
+    path = f"/documents/{pair['id']}"
+    problem = await call(desk, "POST", f"{path}/rollback", 409, json={"version": 1})
+    assert "change that instead" in problem["detail"]
+    await call(desk, "PATCH", path, 409, json={"tags": ["land"]})
+    assert [text for _, text in chunks(desk, pair["document"])][-1] == "99 euros."
+
+
+async def test_control_characters_are_no_part_of_an_answer(desk):
+    """What nobody sees keeps no answer from becoming knowledge."""
+    wanted = {"question": "Bells\u0007?", "answer": "Line one.\u0000\u0008\nLine\ttwo."}
+    pair = await call(desk, "POST", "/answers", 201, json=wanted)
+    assert (pair["question"], pair["answer"]) == ("Bells ?", "Line one.  \nLine\ttwo.")
+    (document,) = await desk.ended(pair["document"])
+    assert document["status"] == "ready"
+    problem = await call(desk, "POST", "/answers", 422, json=[wanted])
+    assert problem["errors"][0]["detail"] == "must be an object with named values"
+
+
 async def test_a_list_of_pairs_is_taken_in_its_order(desk):
     """And listed in pages, the oldest first."""
     wanted = [{"question": f"What is number {n}?", "answer": f"It is {n}."} for n in range(5)]
@@ -219,6 +244,7 @@ async def test_who_answers_is_asked_for_when_it_is_unclear(desk):
         ({"json": {}}, 415),
         ({"data": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 400),
         ({"data": files_form(("notes.txt", b"just notes"))}, 422),
+        ({"data": files_form(("one.txt", CHAT.encode()), ("two.txt", CHAT.encode()))}, 422),
     ],
 )
 async def test_what_is_no_chat_is_refused(desk, arguments, status):

@@ -275,9 +275,10 @@ async def test_names_are_made_harmless(desk, sent, kept):
 
 
 async def test_control_characters_that_no_header_may_hold_are_refused(desk):
-    """RFC 9110, 5.5: NUL and its kind make the form a broken one."""
+    """RFC 9110, 5.5: NUL and its kind make the form a broken one; the sentence says what to do."""
     body = FIRST.replace(b"a.txt", b"a\x00\x07.txt") + b"--x--\r\n"
-    await desk.call("POST", "", 400, data=body, headers=FORM)
+    problem = await desk.call("POST", "", 400, data=body, headers=FORM)
+    assert "Rename the file" in problem["detail"]
     assert desk.stored() == []
 
 

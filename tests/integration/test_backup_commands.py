@@ -81,6 +81,8 @@ async def test_what_there_is_can_be_listed(tmp_path, capsys):
     listed = json.loads(capsys.readouterr().out)
     assert [(each["id"], each["complete"]) for each in listed["snapshots"]] == [(ids[1], False)]
     assert list(listed["unusable"]) == [ids[0]]
+    with pytest.raises(CommandError, match=r"no usable snapshot in .*; of 2, files are missing"):
+        await restore_data(settings, SystemClock(), Wanted("latest"), as_json=True)
 
 
 async def test_what_is_missing_is_asked_for(tmp_path):

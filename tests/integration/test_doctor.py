@@ -13,12 +13,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bot.commands import backlog_checks, machine_checks
+from bot.commands import backlog_checks, doctor, machine_checks
 from bot.commands.findings import State
 from bot.commands.online_checks import check_model, check_token_life
 from bot.data_directory import Owner
 from bot.settings import Settings
 from database.backlog import ChatBacklog, KnowledgeBacklog, chat_backlog, knowledge_backlog
+from database.engine import Database, DatabaseOptions
+from database.metrics import Metrics
+from database.schema_report import SchemaReport
 from tests.fakes.scripted_openai import ScriptedOpenAI
 from tests.integration.conftest import Stage
 
@@ -113,6 +116,22 @@ async def test_without_an_answer_the_clock_is_not_checked(clock):
     async with aiohttp.ClientSession() as session:
         found = await machine_checks.check_clock(session, "http://127.0.0.1:9", clock)
     assert found.state is State.SKIPPED
+
+
+async def test_a_damaged_file_is_found(tmp_path: Path, metrics: Metrics):
+    """Its pages are looked through; of what is made anew by itself nobody is told to bring a copy."""
+    file = tmp_path / "concierge.db"
+    async with Database.open(file, DatabaseOptions("chat"), metrics):
+        pass
+    (sound,) = await asyncio.to_thread(doctor._databases, tmp_path)
+    assert doctor._database_line(sound).state is State.OK
+    content = bytearray(file.read_bytes())
+    content[5 * 4096 : 9 * 4096] = os.urandom(4 * 4096)
+    file.write_bytes(content)
+    (damaged,) = await asyncio.to_thread(doctor._databases, tmp_path)
+    assert doctor._database_line(damaged).state is State.PROBLEM
+    lexical = doctor._database_line(SchemaReport("lexical.db", 0, 3, 4096, "malformed"))
+    assert (lexical.state, "made anew" in lexical.advice) == (State.WARNING, True)
 
 
 async def test_the_backlog_is_read_beside_a_running_owner(stage: Stage, tmp_path: Path, knowledge):

@@ -173,6 +173,15 @@ async def test_a_page_without_its_menu_but_with_its_tables(parser, tmp_path):
     assert chunks == [ChunkDraft("We sell tea.\n\nTea | Price\nAssam | 4", "Tea shop")]
 
 
+async def test_a_title_is_no_passage_where_nobody_wrote_a_head(parser, tmp_path):
+    """HTML lets <head> be left out: the title is still the title."""
+    page = "<html><title>Harbour Shop</title><body><h1>Ferry</h1><p>It leaves at eight.</p></body></html>"
+    _, chunks = await read(parser, tmp_path / "a.html", page.encode())
+    assert chunks == [ChunkDraft("It leaves at eight.", "Ferry")]
+    _, chunks = await read(parser, tmp_path / "b.html", page.replace("h1>", "h2>").encode())
+    assert chunks == [ChunkDraft("It leaves at eight.", "Harbour Shop > Ferry")]
+
+
 async def test_an_archive_is_one_document(parser, tmp_path):
     """Each file in a zip is read under its path, archives in it too; what cannot be read is named."""
     inner = zipped({"deep/notes.md": "# Hours\n\nWe open at nine."})

@@ -10,6 +10,8 @@ from services.ingestion import IngestionOptions
 from tests.fakes.ingestion_desk import GUIDE, pieces
 from tests.fakes.memory_knowledge import MemoryEmbedder
 
+HUGE = b"".join(b"## %d\n\nPart %d of it.\n\n" % (n, n) for n in range(3_000))
+
 
 async def through_time(desk, clock, documents, seconds=10):
     """Let time pass until the documents are done."""
@@ -47,7 +49,7 @@ async def at_a_huge_document(opened, embedder):
     """A desk and its huge document, of which the embedder holds the first slice back."""
     desk = await opened(embedder)
     embedder.gate.clear()
-    huge = await desk.upload("huge.md", b"".join(b"## %d\n\nPart %d of it.\n\n" % (n, n) for n in range(3_000)))
+    huge = await desk.upload("huge.md", HUGE)
     await embedder.called.wait()
     return desk, huge
 
@@ -66,16 +68,41 @@ async def test_a_huge_document_gives_way_after_each_slice(opened):
 
 
 async def test_nothing_is_read_far_ahead_of_the_index(opened):
-    """While much of a business waits its next document is not read; another business's is, and in the end all are."""
+    """Beside a huge document another is read, behind two none; another business's is, and in the end all are."""
     embedder = MemoryEmbedder()
     desk, huge = await at_a_huge_document(opened, embedder)
+    second = await desk.upload("second.md", HUGE.replace(b"Part", b"Piece"))
+    while await statuses(desk, [second]) != {DocumentStatus.EMBEDDING}:
+        await asyncio.sleep(0.005)
     following = await desk.upload("following.txt", b"Following.")
     other = await desk.ingestion.accept("b2", "other.txt", pieces(b"Other."))
     while await statuses(desk, [other]) != {DocumentStatus.EMBEDDING}:
         await asyncio.sleep(0.005)
     assert await statuses(desk, [following]) == {DocumentStatus.QUEUED}
     embedder.gate.set()
-    assert all(document.is_processed for document in await desk.finished(huge, following, other))
+    assert all(document.is_processed for document in await desk.finished(huge, second, following, other))
+
+
+async def test_a_small_document_does_not_wait_for_a_huge_one(opened):
+    """A price that is corrected answers long before the manual that was uploaded before it."""
+    embedder = MemoryEmbedder()
+    desk, huge = await at_a_huge_document(opened, embedder)
+    small = await desk.upload("prices.txt", b"A new price.")
+    while await statuses(desk, [small]) != {DocumentStatus.EMBEDDING}:
+        await asyncio.sleep(0.005)
+    embedder.gate.set()
+    await desk.finished(small, huge)
+    place = [text.endswith("A new price.") for text in embedder.texts].index(True)
+    assert place <= 4 * SLICE_CHUNKS
+
+
+async def test_a_text_is_embedded_once_however_often_it_comes(opened):
+    """Also where none of its copies has an embedding yet; each passage has its own in the end."""
+    embedder = MemoryEmbedder()
+    desk = await opened(embedder)
+    done = await desk.learned("again.md", b"".join(b"## Again\n\nThe same.\n\n" for _ in range(3 * SLICE_CHUNKS)))
+    assert done.chunks_count == 3 * SLICE_CHUNKS == await desk.count("embeddings")
+    assert len(embedder.texts) <= 3
 
 
 async def test_a_text_that_cannot_be_embedded_is_missing_and_healed_later(opened, clock):

@@ -123,6 +123,19 @@ async def test_the_old_one_answers_until_the_switch(tmp_path: Path, old: WordHas
         assert len(directories) <= 1, "the old collection's files went, too"
 
 
+async def test_what_keeps_it_waiting_is_told(tmp_path: Path, old: WordHashEmbedder) -> None:
+    """Readiness says why an embedder does not take over, as long as it does not."""
+    new = OtherEmbedder(most=0)
+    new.gate.set()
+    async with switching(tmp_path, old, new) as (_base, switch):
+        while switch.problem is None:
+            await asyncio.sleep(0.01)
+        assert switch.problem == "the switch of embedder waits: not now"
+        new.most = 100_000
+        await switch.ended.wait()
+        assert switch.problem is None
+
+
 async def test_uploads_go_on(tmp_path: Path, old: WordHashEmbedder) -> None:
     """A document that comes while another embedder takes over is found by both legs at once, and after the switch."""
     new = OtherEmbedder()

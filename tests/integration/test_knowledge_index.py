@@ -179,6 +179,18 @@ async def test_chroma_deleted_while_stopped(tmp_path: Path) -> None:
         assert embedder.embedded == 0
 
 
+async def test_something_else_in_the_place_of_chroma(tmp_path: Path) -> None:
+    """A file where the directory should be gives way, as whatever else cannot be opened."""
+    async with knowledge_base(tmp_path) as base:
+        await base.learn(SHOP, TEXTS)
+    shutil.rmtree(tmp_path / "chroma")
+    (tmp_path / "chroma").write_text("x")
+    async with knowledge_base(tmp_path) as base:
+        assert texts(await base.index.search(SHOP, "free returns", limit=1)) == [TEXTS[1]]
+        await base.index.wait_healthy()
+        assert await base.vectors.count(place(SHOP)) == len(TEXTS)
+
+
 async def test_repairs_both_directions(tmp_path: Path) -> None:
     """At start what is missing is added and what is too much is taken away, in both indexes and per business."""
     async with knowledge_base(tmp_path) as base:

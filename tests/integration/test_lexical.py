@@ -99,6 +99,33 @@ async def test_versions_that_failed_are_not_taken_in(base: KnowledgeBase) -> Non
     assert await base.words.search("shop", "half broken file", 5) == []
 
 
+async def test_what_is_added_does_not_wait_for_all_that_came_before(base: KnowledgeBase) -> None:
+    """Thousands of chunks of a document that is still read are caught up with little by little, each once."""
+    await base.store("shop", [f"backlog {n}" for n in range(2_000)], live=False)
+    chunks = await base.store("shop", ["a new price", "another price"])
+    await base.words.add([chunk.id for chunk in chunks])
+    assert len(await base.words.search("shop", "price", 5)) == 2
+    assert 0 < await base.words.catch_up() < 2_000
+    assert await base.words.catch_up() == 0
+    assert len(await base.words.search("shop", "backlog", 5_000)) == 2_000
+    assert len(await base.words.search("shop", "price", 5)) == 2
+    assert await base.words.repair() == (0, 0)
+
+
+async def test_what_is_added_while_others_are_caught_up_with(base: KnowledgeBase) -> None:
+    """A repair that takes long keeps nobody waiting; what it finds there already is left alone."""
+    await base.store("shop", [f"backlog {n}" for n in range(2_000)])
+    chunks = await base.store("shop", ["a new price"])
+    repairing = asyncio.create_task(base.words.repair())
+    while not base.words._catching_up.locked():
+        await asyncio.sleep(0)
+    await base.words.add([chunks[0].id])
+    assert not repairing.done()
+    assert len(await base.words.search("shop", "price", 5)) == 1
+    await repairing
+    assert len(await base.words.search("shop", "price", 5)) == 1
+
+
 class HeldReads:
     """A knowledge.db whose answers are held back: `read` tells that there is one, `gate` lets it through."""
 

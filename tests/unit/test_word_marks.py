@@ -35,3 +35,5 @@ def test_an_accent_of_its_own_does_not_move_the_marks(marks):
     """Places are those of the text as it is, not of a folded copy."""
     text = "Cafe\u0301 crème, straße, café"
     assert marked(marks, "strasse", text, "de") == ["straße"]
+    assert marked(marks, "cafe", text, "de") == ["Cafe\u0301", "café"]
+    assert marked(marks, "Müller geschlossen", "Mu\u0308ller ist gescho\u0308ssen", "de")[0] == "Mu\u0308ller"
