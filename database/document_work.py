@@ -29,6 +29,7 @@ class DocumentTask:
     status: DocumentStatus
     attempts: int
     source: str = "upload"
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def open_document(document_id: str) -> Unit[DocumentTask | None]:
     async def unit(transaction: Transaction) -> DocumentTask | None:
         row = await transaction.one(
             "SELECT d.business_id, v.id AS version_id, v.number, "
-            "COALESCE(v.filename, d.filename) AS filename, d.status, d.attempts, d.source "
+            "COALESCE(v.filename, d.filename) AS filename, d.status, d.attempts, d.source, v.bytes "
             "FROM documents AS d JOIN versions AS v ON v.document_id = d.id AND v.number = d.version "
             "WHERE d.id = :id AND d.status NOT IN ('ready', 'failed') AND d.deleted_at IS NULL",
             {"id": document_id},

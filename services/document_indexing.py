@@ -97,12 +97,8 @@ class DocumentIndexing:
         self._filled.set()
 
     def waiting(self, business_id: str) -> int:
-        """How many chunks of the business wait to be embedded, without those of its largest document.
-
-        A huge one keeps no others from being read, only from being read far ahead.
-        """
-        mine = [each.left for each in self._progress.values() if each.task.business_id == business_id]
-        return sum(mine) - max(mine, default=0)
+        """How many chunks of the business wait to be embedded."""
+        return sum(each.left for each in self._progress.values() if each.task.business_id == business_id)
 
     async def stop(self, document_id: str) -> None:
         """Work no longer on this document, if it is here."""

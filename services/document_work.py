@@ -31,7 +31,8 @@ class WorkOptions:
     `attempts`: how often this process may die while it embeds or indexes a document, without any progress between.
     `retries`: faults of embedder, index or database, with growing pauses (about an hour in all).
     `chunks_ahead`: while so many of a business wait to be embedded its next document is not parsed: what is indexed and
-    not complete yet is in the way of searches.
+    not complete yet is in the way of searches. One of up to `small_bytes` is, it has few: nobody corrects a price to
+    have it wait for a manual.
     `hold_share`: a version of which more than this share of the chunks changed waits to be published; 0: none does.
     """
 
@@ -42,6 +43,7 @@ class WorkOptions:
     retries: int = 18
     max_chunks: int = 200_000
     chunks_ahead: int = 500
+    small_bytes: int = 64 * 1024
     hold_share: float = 0.0
 
 
@@ -62,7 +64,7 @@ class DocumentWork:
         self._queue = FairQueue()
         self._pipeline = DocumentPipeline(knowledge, clock, metrics, news, options.max_chunks)
         self._indexing = DocumentIndexing(
-            *(knowledge, clock, metrics, news, options.attempts, self._ended, self._queue.look),
+            *(knowledge, clock, metrics, news, options.attempts, self._ended, self._let_in),
             hold_share=options.hold_share,
         )
         self._clock = clock
@@ -73,6 +75,8 @@ class DocumentWork:
         self._on_leftover = on_leftover
         self._in_hand: set[str] = set()
         self._again: set[str] = set()
+        # Large documents that wait for room, with their business.
+        self._held: dict[str, str] = {}
         self._parsing: dict[str, asyncio.Task[None]] = {}
         self._faults: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,7 +127,7 @@ class DocumentWork:
 
     async def _work(self) -> None:
         while True:
-            business_id, document_id = await self._queue.take(self._has_room)
+            business_id, document_id = await self._queue.take()
             if document_id in self._in_hand:
                 self._again.add(document_id)
                 continue
@@ -136,6 +140,9 @@ class DocumentWork:
                     await self._let_go(business_id, document_id)
                     continue
                 if task.status in {DocumentStatus.QUEUED, DocumentStatus.PARSING}:
+                    if task.bytes > self._options.small_bytes and not self._has_room(business_id):
+                        self._hold(task)
+                        continue
                     await self._parse(task)
                 await self._indexing.put(task)
             except Exception as error:  # noqa: BLE001 - the worker must not die; the document stays in the queue
@@ -147,6 +154,19 @@ class DocumentWork:
 
     def _has_room(self, business_id: str) -> bool:
         return self._indexing.waiting(business_id) < self._options.chunks_ahead
+
+    def _hold(self, task: DocumentTask) -> None:
+        self._held[task.document_id] = task.business_id
+        self._in_hand.discard(task.document_id)
+        self._again.discard(task.document_id)
+        self._show()
+
+    def _let_in(self) -> None:
+        """Less waits: those that were held have their turns again, where there is room."""
+        for document_id, business_id in list(self._held.items()):
+            if self._has_room(business_id):
+                del self._held[document_id]
+                self._queue.put(business_id, document_id)
 
     async def _parse(self, task: DocumentTask) -> None:
         """Parse, unless `stop` ends it. Raises what the pipeline raises."""
@@ -215,5 +235,5 @@ class DocumentWork:
         self.put(business_id, document_id)
 
     def _show(self) -> None:
-        self._metrics.queue_depth.labels("documents").set(len(self._queue))
+        self._metrics.queue_depth.labels("documents").set(len(self._queue) + len(self._held))
         self._metrics.uploads.set(len(self._in_hand))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
 
 
 class FairQueue:
@@ -16,20 +15,16 @@ class FairQueue:
         self._items.setdefault(business_id, deque()).append(item)
         self._filled.set()
 
-    async def take(self, may: Callable[[str], bool] = lambda _: True) -> tuple[str, str]:
-        """Business and item; waits for one of a business that `may` have its turn. `look` tells that more may."""
-        while (business_id := next(filter(may, self._items), None)) is None:
+    async def take(self) -> tuple[str, str]:
+        """Business and item; waits for one."""
+        while not self._items:
             self._filled.clear()
             await self._filled.wait()
-        items = self._items.pop(business_id)
+        business_id, items = self._items.popitem(last=False)
         item = items.popleft()
         if items:
             self._items[business_id] = items
         return business_id, item
-
-    def look(self) -> None:
-        """Ask again who may have a turn."""
-        self._filled.set()
 
     def __len__(self) -> int:
         return sum(map(len, self._items.values()))

@@ -68,19 +68,18 @@ async def test_a_huge_document_gives_way_after_each_slice(opened):
 
 
 async def test_nothing_is_read_far_ahead_of_the_index(opened):
-    """Beside a huge document another is read, behind two none; another business's is, and in the end all are."""
+    """While much of a business waits its next large one is not read; small ones and others' are, in the end all."""
     embedder = MemoryEmbedder()
     desk, huge = await at_a_huge_document(opened, embedder)
-    second = await desk.upload("second.md", HUGE.replace(b"Part", b"Piece"))
-    while await statuses(desk, [second]) != {DocumentStatus.EMBEDDING}:
-        await asyncio.sleep(0.005)
-    following = await desk.upload("following.txt", b"Following.")
-    other = await desk.ingestion.accept("b2", "other.txt", pieces(b"Other."))
-    while await statuses(desk, [other]) != {DocumentStatus.EMBEDDING}:
-        await asyncio.sleep(0.005)
-    assert await statuses(desk, [following]) == {DocumentStatus.QUEUED}
+    large = [await desk.upload(f"{what}.md", HUGE.replace(b"Part", what.encode())) for what in ("Piece", "Bit")]
+    small = await desk.upload("small.txt", b"Small.")
+    other = await desk.ingestion.accept("b2", "other.md", pieces(HUGE))
+    for each in (small, other):
+        while await statuses(desk, [each]) != {DocumentStatus.EMBEDDING}:
+            await asyncio.sleep(0.005)
+    assert await statuses(desk, large) == {DocumentStatus.QUEUED}
     embedder.gate.set()
-    assert all(document.is_processed for document in await desk.finished(huge, second, following, other))
+    assert all(document.is_processed for document in await desk.finished(huge, *large, small, other))
 
 
 async def test_a_small_document_does_not_wait_for_a_huge_one(opened):

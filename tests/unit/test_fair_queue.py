@@ -23,17 +23,3 @@ async def test_takers_wait_for_an_item():
     queue.put("a", "a1")
     queue.put("a", "a2")
     assert {item for _, item in await asyncio.gather(*takers)} == {"a1", "a2"}
-
-
-async def test_a_business_that_may_not_yet_is_passed_over():
-    """The others go on; it has its turn as soon as it may."""
-    queue, ready = FairQueue(), {"b"}
-    queue.put("a", "a1")
-    queue.put("b", "b1")
-    assert await queue.take(ready.__contains__) == ("b", "b1")
-    taking = asyncio.create_task(queue.take(ready.__contains__))
-    await asyncio.sleep(0)
-    assert not taking.done()
-    ready.add("a")
-    queue.look()
-    assert await taking == ("a", "a1")
