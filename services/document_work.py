@@ -75,8 +75,7 @@ class DocumentWork:
         self._on_leftover = on_leftover
         self._in_hand: set[str] = set()
         self._again: set[str] = set()
-        # Large documents that wait for room, with their business.
-        self._held: dict[str, str] = {}
+        self._held: dict[str, str] = {}  # large documents that wait for room, with their business
         self._parsing: dict[str, asyncio.Task[None]] = {}
         self._faults: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -60,7 +60,7 @@ class IndexingQueue:
         waiting[progress.task.document_id] = progress
 
     def put_back(self, progress: VersionProgress) -> None:
-        """To the head of its business's line: what was begun is finished first."""
+        """To the head of its business's line: before what has as much left and was not begun."""
         self.put(progress)
         self._businesses[progress.task.business_id].move_to_end(progress.task.document_id, last=False)
 
