@@ -61,7 +61,9 @@ async def test_the_index_is_copied_closed_and_opened_again(tmp_path):
         await stage.upload([("hours.md", HOURS)])
         await stage.healthy()
         _, backup = await stage.call("POST", "/api/v1/backups", {"with_index": True})
-        assert backup["detail"] == "Say where the snapshot is to go, or set CONCIERGE_BACKUP_TO."
+        assert (
+            backup["detail"] == "Say where the snapshot is to go (--to), or start the server with CONCIERGE_BACKUP_TO."
+        )
         making = asyncio.create_task(
             backed_up(stage.server, "--with-index", "--to", str(tmp_path / "backups"), CONCIERGE_BACKUP_TO="")
         )
