@@ -125,10 +125,10 @@ async def test_a_damaged_file_gives_way_to_the_first_one_that_was_held(opened, s
 
 async def test_a_roll_back_is_no_second_file(opened):
     """Its file is that of the version it repeats: it counts once, and the quota refuses no roll-back."""
-    content = outlined("x" * 600)
+    content = outlined("price of tea " * 46)
     desk = await opened(options=IngestionOptions(max_storage_bytes=2 * len(content) + 100))
     first = await desk.learned("prices.md", content)
-    await desk.learned("prices.md", outlined("y" * 600))
+    await desk.learned("prices.md", outlined("cost of milk " * 46))
     back = await desk.ingestion.roll_back("b1", first.id, 1)
     (done,) = await desk.finished(back)
     assert (done.status, done.live_version) == (DocumentStatus.READY, 3)
