@@ -52,21 +52,19 @@ def words_after(n: int, limit: int) -> Unit[list[ChunkWords]]:
 
 def words_of(numbers: Sequence[int]) -> Unit[list[ChunkWords]]:
     """The chunks with these numbers, in order."""
-    names, parameters = listed("n", numbers)
-
-    async def unit(transaction: Transaction) -> list[ChunkWords]:
-        rows = await transaction.all(f"{_WORDS} WHERE c.n IN ({names}) ORDER BY c.n", parameters)
-        return [_words(row) for row in rows]
-
-    return unit
+    return _words_among("n", numbers)
 
 
 def words_with_ids(chunk_ids: Sequence[str]) -> Unit[list[ChunkWords]]:
     """The chunks with these ids, in the order of their numbers."""
-    names, parameters = listed("id", chunk_ids)
+    return _words_among("id", chunk_ids)
+
+
+def _words_among(column: str, values: Sequence[object]) -> Unit[list[ChunkWords]]:
+    names, parameters = listed("value", values)
 
     async def unit(transaction: Transaction) -> list[ChunkWords]:
-        rows = await transaction.all(f"{_WORDS} WHERE c.id IN ({names}) ORDER BY c.n", parameters)
+        rows = await transaction.all(f"{_WORDS} WHERE c.{column} IN ({names}) ORDER BY c.n", parameters)
         return [_words(row) for row in rows]
 
     return unit

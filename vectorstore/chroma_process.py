@@ -292,8 +292,9 @@ def _clear(directory: Path) -> None:
     if not directory.is_dir():
         directory.unlink(missing_ok=True)
         return
-    for each in directory.iterdir():
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each, ignore_errors=True)
-        else:
-            each.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # whoever removed the directory may still be at it
+        for each in directory.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                each.unlink(missing_ok=True)
